@@ -1,0 +1,69 @@
+"""Representation learning for scikit-learn users.
+
+Estimators with `fit`, `transform`, `inverse_transform` and `score`, for one array or several views
+of the same samples. Names are loaded on first use, so that `import skrep` costs no more than
+`import sklearn`.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+_SOURCES: Final = {
+    "skrep.autoencoder": ("VAE", "Autoencoder", "DenoisingAutoencoder", "SparseAutoencoder"),
+    "skrep.compose": ("ConcatViews", "PerView", "SelectView", "SplitViews"),
+    "skrep.engine.trainer": ("Trainer",),
+    "skrep.exceptions": ("MissingViewError", "NonFiniteLossError"),
+    "skrep.inspection": ("compare",),
+    "skrep.utils.settings": ("Corruption", "Likelihood", "Sparsity", "Warmup"),
+    "skrep.views": ("Views",),
+}
+_MODULES: Final = (
+    "autoencoder",
+    "compose",
+    "datasets",
+    "exceptions",
+    "functional",
+    "inspection",
+    "metrics",
+    "nn",
+)
+_HOME: Final = {name: module for module, names in _SOURCES.items() for name in names}
+
+__version__ = "0.1.0"
+__all__ = sorted([*_HOME, *_MODULES])
+
+if TYPE_CHECKING:
+    from skrep.autoencoder import VAE as VAE
+    from skrep.autoencoder import Autoencoder as Autoencoder
+    from skrep.autoencoder import DenoisingAutoencoder as DenoisingAutoencoder
+    from skrep.autoencoder import SparseAutoencoder as SparseAutoencoder
+    from skrep.compose import ConcatViews as ConcatViews
+    from skrep.compose import PerView as PerView
+    from skrep.compose import SelectView as SelectView
+    from skrep.compose import SplitViews as SplitViews
+    from skrep.engine.trainer import Trainer as Trainer
+    from skrep.exceptions import MissingViewError as MissingViewError
+    from skrep.exceptions import NonFiniteLossError as NonFiniteLossError
+    from skrep.inspection import compare as compare
+    from skrep.utils.settings import Corruption as Corruption
+    from skrep.utils.settings import Likelihood as Likelihood
+    from skrep.utils.settings import Sparsity as Sparsity
+    from skrep.utils.settings import Warmup as Warmup
+    from skrep.views import Views as Views
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name on first use."""
+    if name in _HOME:
+        value = getattr(import_module(_HOME[name]), name)
+    elif name in _MODULES:
+        value = import_module(f"skrep.{name}")
+    else:
+        raise AttributeError(f"module 'skrep' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the public names."""
+    return [*__all__, "__version__"]
