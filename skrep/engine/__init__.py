@@ -1,0 +1,1 @@
+"""Training and inference: the only place that knows skorch and accelerate."""

@@ -1,0 +1,150 @@
+"""One fit, from a built module and checked views to a trained module and its history."""
+
+from contextlib import nullcontext
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+
+from skrep.engine.checkpoint import Checkpoint, signature_of
+from skrep.engine.data import BatchIterator, ViewData
+from skrep.engine.matmul import fast_matmul, pays_off
+from skrep.engine.net import Net
+from skrep.engine.plan import TrainingPlan
+from skrep.engine.progress import ProgressBar
+from skrep.engine.seeding import draws_from_global_rng, forked_rng, make_generator
+from skrep.nn.module import RepresentationModule
+
+__all__ = ["TrainingResult", "train"]
+
+_FIRST_COLUMNS = {"epoch": "epoch", "train_loss": "loss"}
+_LAST_COLUMNS = {"lr": "learning_rate", "dur": "seconds"}
+# What only skorch's callbacks read.
+_UNSHOWN = {"batches", "train_loss_best", "valid_loss_best"}
+
+
+class TrainingResult(NamedTuple):
+    """What a fit leaves behind.
+
+    Attributes
+    ----------
+    history : DataFrame
+        One row an epoch: epoch, loss, its named terms, held-out losses, learning rate, seconds.
+    optimizer_state : dict
+        For training that goes on in `partial_fit`.
+    """
+
+    history: pd.DataFrame
+    optimizer_state: dict[str, Any]
+
+
+def train(
+    module: RepresentationModule,
+    data: ViewData,
+    plan: TrainingPlan,
+    *,
+    max_epochs: int,
+    verbose: int = 0,
+    label: str = "fit",
+    identity: Any = None,
+    optimizer_state: dict[str, Any] | None = None,
+) -> TrainingResult:
+    """Train `module` in place and return it to the CPU in evaluation mode.
+
+    Parameters
+    ----------
+    module : RepresentationModule
+        On the plan's device.
+    data : ViewData
+        On the plan's device.
+    plan : TrainingPlan
+        How.
+    max_epochs : int
+        Passes over the data, at most.
+    verbose : int, default=0
+        1 shows a progress bar.
+    label : str, default="fit"
+        Its text.
+    identity : object, default=None
+        Names this fit in a checkpoint's signature, together with the data.
+    optimizer_state : dict or None, default=None
+        Where an earlier call stopped.
+
+    Returns
+    -------
+    TrainingResult
+    """
+    fast = plan.dtype == torch.float32 and pays_off(module, plan.batch_size, plan.device)
+    callbacks = plan.make_callbacks(verbose, max_epochs, label)
+    if plan.trainer.checkpoint is not None:
+        signature = signature_of(
+            module, identity, plan.seed, max_epochs, plan.device.type, data.X, data._present, data.y
+        )
+        callbacks.append(Checkpoint(plan.trainer.checkpoint, signature, fast))
+    net = Net(module, plan, callbacks=callbacks, max_epochs=max_epochs, device=str(plan.device))
+    # Training makes no predictions that skorch's scoring callbacks could collect.
+    net.use_caching = False
+    net.initialize()
+    if optimizer_state is not None:
+        _go_on(net.optimizer_, optimizer_state)
+    guard = forked_rng(plan.seed, plan.device) if draws_from_global_rng(module) else nullcontext()
+    try:
+        with guard, fast_matmul(fast):
+            net.run(*_batches(data, plan, type(module).min_batch_size))
+    finally:
+        module.eval().to("cpu")
+        for parameter in module.parameters():
+            parameter.grad = None
+        for _, callback in net.callbacks_:
+            if isinstance(callback, ProgressBar):
+                callback.close()
+    return TrainingResult(_table(net.history), net.optimizer_.state_dict())
+
+
+def _go_on(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+    # Learning rate and weight decay are those of now: they may have been set in between.
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": state["state"], "param_groups": groups})
+
+
+def _batches(
+    data: ViewData, plan: TrainingPlan, smallest: int
+) -> tuple[BatchIterator, BatchIterator | None]:
+    kept, held_out = None, None
+    if plan.holds_out:
+        kept, held_out = _split(data.n_samples, plan)
+    training = BatchIterator(
+        data,
+        plan.batch_size,
+        rows=kept,
+        order=plan.order,
+        # Every process needs rows of every batch.
+        min_batch_size=smallest * plan.share[1],
+        share=plan.share,
+    )
+    if held_out is None:
+        return training, None
+    return training, BatchIterator(data, plan.batch_size, rows=held_out, min_batch_size=smallest)
+
+
+def _split(n_samples: int, plan: TrainingPlan) -> tuple[np.ndarray, np.ndarray]:
+    n_valid = max(1, round(plan.trainer.validation_fraction * n_samples))
+    if n_valid >= n_samples:
+        raise ValueError(
+            f"`early_stopping` holds out {n_valid} of {n_samples} samples, which leaves none to "
+            f"train on. Lower `validation_fraction` or set `early_stopping=None`."
+        )
+    # A seed of its own: row order must not depend on whether rows are held out.
+    rows = torch.randperm(n_samples, generator=make_generator(plan.seed + 7)).numpy()
+    return np.sort(rows[n_valid:]), np.sort(rows[:n_valid])
+
+
+def _table(history: Any) -> pd.DataFrame:
+    rows = [{k: v for k, v in row.items() if k not in _UNSHOWN} for row in history]
+    table = pd.DataFrame(rows)
+    ends = {*_FIRST_COLUMNS, *_LAST_COLUMNS}
+    middle = [c for c in table.columns if c not in ends and not c.endswith("_batch_count")]
+    table = table[[*_FIRST_COLUMNS, *middle, *_LAST_COLUMNS]]
+    names = {column: column.removeprefix("train_") for column in middle}
+    return table.rename(columns={**_FIRST_COLUMNS, **_LAST_COLUMNS, **names})
