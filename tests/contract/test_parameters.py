@@ -1,0 +1,61 @@
+"""Parameters survive, constructors do nothing, fit says self and leaves the caller's things alone."""
+
+import inspect
+
+import numpy as np
+import pytest
+import torch
+from registry import CASES
+from sklearn.base import clone
+
+from skrep.utils.sklearn_private import InvalidParameterError
+
+ROWS = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+
+
+@ROWS
+def test_every_parameter_survives_set_clone_and_fit(case, seed):
+    estimator = case.make()
+    before = estimator.get_params(deep=False)
+    rebuilt = clone(type(estimator)().set_params(**before))
+    after = rebuilt.fit(case.data(seed)).get_params(deep=False)
+    assert set(after) == set(inspect.signature(type(estimator)).parameters)
+    assert {k: repr(v) for k, v in after.items()} == {k: repr(v) for k, v in before.items()}
+
+
+@ROWS
+def test_constructor_touches_no_generator_and_makes_no_module(case):
+    numpy_before, torch_before = np.random.get_state()[1].copy(), torch.get_rng_state()
+    estimator = case.make()
+    assert np.array_equal(np.random.get_state()[1], numpy_before)
+    assert torch.equal(torch.get_rng_state(), torch_before)
+    assert set(vars(estimator)) == set(estimator.get_params(deep=False))
+
+
+@ROWS
+def test_fit_partial_fit_and_set_params_return_self(case, seed):
+    estimator, X = case.make(), case.data(seed)
+    assert estimator.fit(X) is estimator
+    assert estimator.partial_fit(X) is estimator
+    assert estimator.set_params(verbose=0) is estimator
+
+
+@ROWS
+def test_illegal_values_are_named(case, seed):
+    for name in case.make()._parameter_constraints:
+        estimator = case.make().set_params(**{name: object()})
+        with pytest.raises((InvalidParameterError, TypeError, ValueError), match=f"'{name}'"):
+            estimator.fit(case.data(seed))
+
+
+@ROWS
+def test_constraints_cover_the_signature(case):
+    estimator = case.make()
+    assert set(estimator._parameter_constraints) == set(estimator.get_params(deep=False))
+
+
+@ROWS
+def test_trainer_settings_nest_also_from_none(case):
+    estimator = case.make()
+    assert estimator.trainer is None
+    assert estimator.set_params(trainer__weight_decay=0.5).trainer.weight_decay == 0.5
