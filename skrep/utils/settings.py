@@ -1,0 +1,256 @@
+"""Parameter objects: a choice and the numbers that belong to it, searchable from outside.
+
+Each is an ordinary scikit-learn parameter object, so that `corruption__level` works in a stock
+search, and each has a name that stands for it with its defaults.
+"""
+
+from numbers import Integral, Real
+from typing import Any, ClassVar, Final, Literal
+
+from sklearn.base import BaseEstimator
+
+from skrep.utils.sklearn_private import Interval, StrOptions, validate_parameter_constraints
+
+__all__ = ["SCALINGS", "Corruption", "Likelihood", "Sparsity", "Warmup"]
+
+SCALINGS: Final = frozenset({"view", "feature"})
+
+
+class _Setting(BaseEstimator):
+    """Checking against the constraint table."""
+
+    KINDS: ClassVar[tuple[str, ...]] = ()
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]]
+
+    @classmethod
+    def _made_of(cls, value: Any) -> Any:
+        """Return `value` if it is a setting of this class, or the one that a name stands for."""
+        if isinstance(value, cls):
+            return value
+        if isinstance(value, str):
+            return cls(value)
+        kinds = ", ".join(repr(kind) for kind in cls.KINDS)
+        raise TypeError(
+            f"A {cls.__name__.lower()} is one of {kinds}, or a `{cls.__name__}`. Got {value!r}."
+        )
+
+    def _check_table(self) -> None:
+        validate_parameter_constraints(
+            self._parameter_constraints, self.get_params(deep=False), type(self).__name__
+        )
+
+
+class Corruption(_Setting):
+    """What spoils the inputs of a denoising model.
+
+    Parameters
+    ----------
+    kind : {"gaussian", "masking", "salt_and_pepper"}, default="gaussian"
+        Normal noise; entries set to 0; entries set to the feature's smallest or largest value.
+    level : float, default=0.3
+        Standard deviation of the noise in units of the scaled data, or share of entries spoiled
+        (at most 1).
+
+    Examples
+    --------
+    >>> from skrep import Corruption
+    >>> Corruption("masking", level=0.5).level
+    0.5
+    """
+
+    KINDS: ClassVar[tuple[str, ...]] = ("gaussian", "masking", "salt_and_pepper")
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "kind": [StrOptions(set(KINDS))],
+        "level": [Interval(Real, 0, None, closed="left")],
+    }
+
+    def __init__(
+        self,
+        kind: Literal["gaussian", "masking", "salt_and_pepper"] = "gaussian",
+        level: float = 0.3,
+    ) -> None:
+        self.kind = kind
+        self.level = level
+
+    @classmethod
+    def of(cls, value: "str | Corruption") -> "Corruption":
+        """Return the object that a name stands for, or the object itself."""
+        return cls._made_of(value)
+
+    def check(self) -> None:
+        """Raise for values that are not legal.
+
+        Raises
+        ------
+        ValueError
+            If a share is above 1.
+        """
+        self._check_table()
+        if self.kind != "gaussian" and self.level > 1:
+            raise ValueError(
+                f"`level={self.level}` of Corruption({self.kind!r}) is the share of entries that "
+                f"are spoiled. Pass a number in [0, 1]."
+            )
+
+
+class Sparsity(_Setting):
+    """What makes the codes of a sparse model sparse.
+
+    Parameters
+    ----------
+    kind : {"l1", "kl", "top_k"}, default="l1"
+        Penalty on the size of rectified codes; on the distance of units' mean activations from a
+        rate; or only the largest codes kept.
+    weight : float, default=0.01
+        Of the penalty, relative to the squared error per feature. More gives sparser codes.
+        Unused for "top_k".
+    target : float, int or None, default=None
+        "kl": the rate, in (0, 1), None meaning 0.05. "top_k": codes kept per sample, None meaning
+        a quarter of `n_components`. Unused for "l1".
+
+    Examples
+    --------
+    >>> from skrep import Sparsity
+    >>> Sparsity("top_k", target=4).kind
+    'top_k'
+    """
+
+    KINDS: ClassVar[tuple[str, ...]] = ("l1", "kl", "top_k")
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "kind": [StrOptions(set(KINDS))],
+        "weight": [Interval(Real, 0, None, closed="left")],
+        "target": [Interval(Real, 0, None, closed="neither"), None],
+    }
+
+    def __init__(
+        self,
+        kind: Literal["l1", "kl", "top_k"] = "l1",
+        weight: float = 0.01,
+        target: float | None = None,
+    ) -> None:
+        self.kind = kind
+        self.weight = weight
+        self.target = target
+
+    @classmethod
+    def of(cls, value: "str | Sparsity") -> "Sparsity":
+        """Return the object that a name stands for, or the object itself."""
+        return cls._made_of(value)
+
+    def resolve(self, n_components: int) -> float:
+        """Return `target` with its default filled in."""
+        if self.target is not None:
+            return self.target
+        return max(1, n_components // 4) if self.kind == "top_k" else 0.05
+
+    def check(self, n_components: int) -> None:
+        """Raise for values that are not legal.
+
+        Raises
+        ------
+        ValueError
+            If a rate is not below 1, or more codes are kept than there are.
+        """
+        self._check_table()
+        target = self.resolve(n_components)
+        if self.kind == "kl" and not target < 1:
+            raise ValueError(
+                f"`target={target}` of Sparsity('kl') is a mean activation. Pass a number in "
+                f"(0, 1), such as 0.05."
+            )
+        whole = isinstance(target, Integral) or float(target).is_integer()
+        if self.kind == "top_k" and not (whole and 1 <= target <= n_components):
+            raise ValueError(
+                f"`target={target}` of Sparsity('top_k') is the number of codes kept per sample. "
+                f"Pass an integer from 1 to n_components={n_components}."
+            )
+
+
+class Likelihood(_Setting):
+    """How data are distributed around what a decoder returns.
+
+    Parameters
+    ----------
+    kind : {"gaussian", "bernoulli", "categorical", "poisson"}, default="gaussian"
+        Real data; data in [0, 1]; one-hot rows; counts.
+    variance : {"view", "feature"} or float, default="view"
+        Of a gaussian: one learned per view, one learned per feature, or a fixed number in squared
+        units of the scaled data. Unused by the others.
+    scaling : {"view", "feature"} or None, default="view"
+        Of a gaussian: data are centred and divided, inside the model, by one overall standard
+        deviation, or by one per feature, so that a learning rate means the same on any data.
+        Counts, categories and data in [0, 1] are left alone.
+
+    Examples
+    --------
+    >>> from skrep import Likelihood
+    >>> Likelihood("gaussian", variance="feature").variance
+    'feature'
+    """
+
+    KINDS: ClassVar[tuple[str, ...]] = ("gaussian", "bernoulli", "categorical", "poisson")
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "kind": [StrOptions(set(KINDS))],
+        "variance": [StrOptions({"view", "feature"}), Interval(Real, 0, None, closed="neither")],
+        "scaling": [StrOptions(SCALINGS), None],
+    }
+
+    def __init__(
+        self,
+        kind: Literal["gaussian", "bernoulli", "categorical", "poisson"] = "gaussian",
+        variance: Literal["view", "feature"] | float = "view",
+        scaling: Literal["view", "feature"] | None = "view",
+    ) -> None:
+        self.kind = kind
+        self.variance = variance
+        self.scaling = scaling
+
+    @classmethod
+    def of(cls, value: "str | Likelihood") -> "Likelihood":
+        """Return the object that a name stands for, or the object itself."""
+        return cls._made_of(value)
+
+    def check(self) -> None:
+        """Raise for values that are not legal."""
+        self._check_table()
+
+
+class Warmup(_Setting):
+    """A weight that rises linearly from 0 over the first epochs.
+
+    Parameters
+    ----------
+    value : float, default=1.0
+        The weight after the warm-up.
+    n_epochs : int, default=10
+        Length of the rise. Longer lets a model learn to reconstruct before its codes are pulled
+        to the prior.
+
+    Examples
+    --------
+    >>> from skrep import Warmup
+    >>> Warmup(4.0, n_epochs=20).n_epochs
+    20
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "value": [Interval(Real, 0, None, closed="left")],
+        "n_epochs": [Interval(Integral, 0, None, closed="left")],
+    }
+
+    def __init__(self, value: float = 1.0, n_epochs: int = 10) -> None:
+        self.value = value
+        self.n_epochs = n_epochs
+
+    @classmethod
+    def of(cls, value: "float | Warmup") -> "Warmup":
+        """Return the object itself, or a constant weight."""
+        return value if isinstance(value, Warmup) else cls(float(value), n_epochs=0)
+
+    def check(self) -> None:
+        """Raise for values that are not legal."""
+        self._check_table()

@@ -1,0 +1,40 @@
+"""What an estimator can do, said once and read by tests, `compare` and the composers."""
+
+from dataclasses import dataclass, fields
+
+from sklearn.utils import Tags
+
+__all__ = ["SkrepTags"]
+
+
+@dataclass
+class SkrepTags(Tags):
+    """scikit-learn's tags and the capabilities that only representation models have.
+
+    Attributes
+    ----------
+    reconstruction : bool
+        `inverse_transform` and `reconstruct` give data back.
+    density : bool
+        `score_samples` gives a log-probability or a bound on it.
+    generative : bool
+        `sample` draws new data.
+    multi_view : bool
+        A tuple of arrays, a dict, `Views` or a two-level DataFrame is accepted.
+    absent_views : bool
+        Samples that lack some of their views are accepted.
+    coordinated : bool
+        `transform` gives one code per view instead of one joint code.
+    """
+
+    reconstruction: bool = False
+    density: bool = False
+    generative: bool = False
+    multi_view: bool = False
+    absent_views: bool = False
+    coordinated: bool = False
+
+    @classmethod
+    def extend(cls, tags: Tags) -> "SkrepTags":
+        """Take scikit-learn's tags over, all capabilities off."""
+        return cls(**{field.name: getattr(tags, field.name) for field in fields(Tags)})
