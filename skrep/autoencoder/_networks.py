@@ -1,0 +1,225 @@
+"""How the autoencoder family turns its parameters into encoders, decoders and scales."""
+
+from collections.abc import Sequence
+from numbers import Real
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from skrep.base import ModuleSpec
+from skrep.nn.linear_path import WithLinearPath, silence
+from skrep.nn.mlp import MLP
+from skrep.nn.scaling import ViewScaler
+
+__all__ = [
+    "beside",
+    "call_factory",
+    "check_factory",
+    "feature_weights",
+    "linear_layer",
+    "make_scaler",
+    "networks",
+    "per_view",
+    "view_variances",
+]
+
+
+def view_variances(spec: ModuleSpec) -> tuple[float, ...]:
+    """Return the mean variance per feature of each view, 1 where all features are constant.
+
+    Raises
+    ------
+    ValueError
+        If every feature of every view is constant.
+    """
+    found = [float(moments.variance.mean()) for moments in spec.moments]
+    scales = [float(np.abs(moments.mean).max(initial=0.0)) for moments in spec.moments]
+    # A variance at the level of rounding is none.
+    constant = [v <= 1e-14 * s**2 for v, s in zip(found, scales, strict=True)]
+    if all(constant):
+        raise ValueError(
+            "All features of X are constant, so there is nothing to learn. Check that rows are "
+            "samples and columns are features."
+        )
+    return tuple(1.0 if c else v for v, c in zip(found, constant, strict=True))
+
+
+def per_view(value: Any, names: Sequence[str], argument: str) -> list[Any]:
+    """Return one setting per view from one for all, a dict by name or a tuple by position.
+
+    Raises
+    ------
+    ValueError
+        If names or number do not match the views.
+    """
+    if isinstance(value, dict):
+        if set(value) != set(names):
+            raise ValueError(
+                f"`{argument}` names {list(value)}, but the views are {list(names)}. Give every "
+                f"view one value."
+            )
+        return [value[name] for name in names]
+    if isinstance(value, tuple):
+        if len(value) != len(names):
+            raise ValueError(
+                f"`{argument}` holds {len(value)} values for {len(names)} view(s). Give one value "
+                f"per view, or one for all."
+            )
+        return list(value)
+    return [value] * len(names)
+
+
+def make_scaler(spec: ModuleSpec, scalings: Sequence[str | None]) -> ViewScaler:
+    """Return the map between the caller's units and working units.
+
+    Parameters
+    ----------
+    spec : ModuleSpec
+        The data.
+    scalings : sequence of {"view", "feature"} or None
+        For each view: one scale, one per feature, or left as it is.
+    """
+    centres, scales = [], []
+    variances = view_variances(spec)
+    for moments, variance, scaling in zip(spec.moments, variances, scalings, strict=True):
+        if scaling is None:
+            centres.append(np.zeros_like(moments.mean))
+            scales.append(np.ones_like(moments.mean))
+            continue
+        scale = np.full_like(moments.mean, np.sqrt(variance))
+        if scaling == "feature":
+            varies = moments.variance > 1e-14 * moments.mean**2
+            scale = np.where(varies, np.sqrt(moments.variance), scale)
+        centres.append(moments.mean)
+        scales.append(scale)
+    return ViewScaler([_tensor(c) for c in centres], [_tensor(s) for s in scales], variances)
+
+
+def feature_weights(spec: ModuleSpec, view_weights: Any) -> tuple[np.ndarray, Tensor | None]:
+    """Return weights of the squared errors, summing to 1, and the tensor (None when all alike).
+
+    Parameters
+    ----------
+    spec : ModuleSpec
+        The data.
+    view_weights : {"balanced", "features"} or dict of str to float
+        Each view alike, each feature alike, or the weight of each view's mean error.
+
+    Raises
+    ------
+    ValueError
+        If a dict names other views than the data has, or weights that are not positive.
+    """
+    widths = np.array(spec.widths, dtype=float)
+    if isinstance(view_weights, dict):
+        if set(view_weights) != set(spec.names):
+            raise ValueError(
+                f"`view_weights` names {list(view_weights)}, but the views are "
+                f"{list(spec.names)}. Give every view one weight."
+            )
+        given = [view_weights[name] for name in spec.names]
+        shares = np.array([w if isinstance(w, Real) else np.nan for w in given], dtype=float)
+        if not (np.isfinite(shares).all() and (shares >= 0).all() and shares.sum() > 0):
+            raise ValueError(
+                f"`view_weights` must be finite numbers, not negative and not all 0. Got {view_weights!r}."
+            )
+    else:
+        shares = widths if view_weights == "features" else np.ones(len(widths))
+    weights = np.repeat(shares / shares.sum() / widths, spec.widths)
+    # Equal shares differ in the last digit where widths do.
+    return weights, None if np.ptp(weights) <= 1e-12 * weights.max() else _tensor(weights)
+
+
+def check_factory(factory: Any, argument: str) -> None:
+    """Raise where a module instance stands in for a factory.
+
+    Raises
+    ------
+    TypeError
+        An instance would be trained in place, and every clone would start from its weights.
+    """
+    if isinstance(factory, nn.Module):
+        raise TypeError(
+            f"`{argument}` must be a factory `(n_in, n_out) -> torch.nn.Module`. Got the module "
+            f"instance {type(factory).__name__}, which `fit` would train in place and every clone "
+            f"would share. Pass a function or class that builds it, such as "
+            f"`skrep.nn.MLP((64,))`."
+        )
+
+
+def call_factory(factory: Any, argument: str, n_in: int, n_out: int) -> nn.Module:
+    """Build a network and check that it maps n_in to n_out features.
+
+    Raises
+    ------
+    TypeError
+        If the factory does not return a module.
+    ValueError
+        If its output has another width.
+    """
+    network = factory(n_in, n_out)
+    if not isinstance(network, nn.Module):
+        raise TypeError(
+            f"`{argument}` must return a torch.nn.Module. Got {type(network).__name__}."
+        )
+    was_training = network.training
+    with torch.no_grad():
+        shape = tuple(network.eval()(torch.zeros(2, n_in)).shape)
+    network.train(was_training)
+    if shape != (2, n_out):
+        raise ValueError(
+            f"`{argument}` was called with n_in={n_in}, n_out={n_out} and must map (rows, {n_in}) "
+            f"to (rows, {n_out}). For 2 rows it returned the shape {shape}."
+        )
+    return network
+
+
+def networks(
+    estimator: Any, n_in: int, n_code: int, n_out: int
+) -> tuple[nn.Module, nn.Module, bool]:
+    """Return encoder, decoder and whether both are the default design.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Read for `encoder`, `decoder`, `hidden_layer_sizes` and `activation`.
+    n_in, n_code, n_out : int
+        Features in, features that the encoder returns, features that the decoder returns.
+    """
+    sizes = _sizes(estimator.hidden_layer_sizes)
+    default = estimator.encoder is None and (
+        estimator.decoder is None or estimator.decoder == "tied"
+    )
+    encoder_factory = estimator.encoder or MLP(sizes, estimator.activation)
+    encoder = call_factory(encoder_factory, "encoder", n_in, n_code)
+    if estimator.decoder == "tied":
+        return encoder, nn.Identity(), default
+    decoder_factory = estimator.decoder or MLP(sizes[::-1], estimator.activation)
+    decoder = call_factory(decoder_factory, "decoder", estimator.n_components, n_out)
+    return encoder, decoder, default
+
+
+def _sizes(hidden_layer_sizes: Any) -> tuple[int, ...]:
+    return tuple(MLP(hidden_layer_sizes).hidden_layer_sizes)
+
+
+def linear_layer(weight: np.ndarray, bias: np.ndarray | None = None) -> nn.Linear:
+    """Return a linear layer with the weight (n_out, n_in) and bias (n_out,) given."""
+    layer = nn.Linear(weight.shape[1], weight.shape[0])
+    with torch.no_grad():
+        layer.weight.copy_(_tensor(weight))
+        layer.bias.copy_(torch.zeros(len(weight)) if bias is None else _tensor(bias))
+    return layer
+
+
+def beside(linear: nn.Linear, network: nn.Module) -> nn.Module:
+    """Put a linear path beside a default network; a network that is linear itself is replaced."""
+    if not isinstance(network, nn.Sequential) or len(network) == 1:
+        return linear
+    return WithLinearPath(linear, silence(network))
+
+
+def _tensor(array: np.ndarray) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))

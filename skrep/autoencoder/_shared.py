@@ -1,0 +1,193 @@
+"""What the plain, the denoising and the sparse autoencoder have in common."""
+
+from numbers import Integral, Real
+from typing import Any, Final
+
+import numpy as np
+import torch
+from torch import nn
+
+from skrep.autoencoder._networks import (
+    beside,
+    check_factory,
+    feature_weights,
+    linear_layer,
+    make_scaler,
+    networks,
+    per_view,
+)
+from skrep.base import TRAINING_CONSTRAINTS, ModuleSpec
+from skrep.mixins import ReconstructionErrorMixin, ReconstructionMixin
+from skrep.nn.activations import ACTIVATIONS, activation
+from skrep.nn.autoencoder import AutoencoderModule, CodeSparsity, Corruptor, TiedDecoder
+from skrep.nn.mlp import MLP
+from skrep.nn.scaling import ViewScaler
+from skrep.utils.domains import DOMAINS
+from skrep.utils.settings import SCALINGS
+from skrep.utils.sklearn_private import Interval, StrOptions
+from skrep.utils.validation import CheckedViews
+
+__all__ = ["AUTOENCODER_CONSTRAINTS", "NETWORK_CONSTRAINTS", "AutoencoderMixin", "build"]
+
+NETWORK_CONSTRAINTS: Final[dict[str, list[Any]]] = {
+    "n_components": [Interval(Integral, 1, None, closed="left")],
+    "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+    "activation": [StrOptions(set(ACTIVATIONS))],
+    "encoder": [callable, None],
+    "decoder": [callable, None],
+    **TRAINING_CONSTRAINTS,
+}
+
+AUTOENCODER_CONSTRAINTS: Final[dict[str, list[Any]]] = {
+    **NETWORK_CONSTRAINTS,
+    "output_activation": [StrOptions(set(ACTIVATIONS))],
+    "scaling": [StrOptions(SCALINGS), dict, tuple, None],
+    "decoder": [StrOptions({"tied"}), callable, None],
+}
+
+# What an output activation can reach, beyond which its target would be squashed.
+_RANGES: Final = {"logistic": "unit_interval", "sigmoid": "unit_interval", "softmax": "one_hot"}
+
+
+class AutoencoderMixin(ReconstructionMixin, ReconstructionErrorMixin):
+    """Decoding and the checks that need the data."""
+
+    def _decode(self, codes: np.ndarray) -> list[np.ndarray]:
+        checked = CheckedViews((codes,), ("code",))
+        return self._apply("decode_batch", checked)  # type: ignore[attr-defined, no-any-return]
+
+    def _check_parameters(self, checked: CheckedViews) -> None:
+        estimator: Any = self
+        check_factory(estimator.encoder, "encoder")
+        check_factory(estimator.decoder, "decoder")
+        MLP(estimator.hidden_layer_sizes)
+        for value in per_view(estimator.scaling, checked.names, "scaling"):
+            if value is not None and value not in SCALINGS:
+                raise ValueError(
+                    f"`scaling` must be 'view', 'feature' or None for every view. Got {value!r}."
+                )
+        if estimator.decoder == "tied" and estimator.encoder is not None:
+            raise ValueError(
+                "`decoder='tied'` reuses the weights of the default encoder, but `encoder` is a "
+                "factory. Pass a decoder factory too, or leave `encoder=None`."
+            )
+        if estimator.output_activation == "softmax" and len(checked.names) > 1:
+            raise ValueError(
+                "`output_activation='softmax'` makes all features of a sample sum to 1, so it "
+                f"fits one view of one-hot rows. Got {len(checked.names)} views. Use "
+                "`VAE(likelihood='categorical')`, which normalises each view by itself."
+            )
+        domain = _RANGES.get(estimator.output_activation)
+        if domain is not None:
+            for name, array in zip(checked.names, checked.arrays, strict=True):
+                DOMAINS[domain](
+                    array,
+                    view=name if len(checked.names) > 1 else None,
+                    argument=f"output_activation={estimator.output_activation!r}",
+                )
+
+
+def build(
+    estimator: Any,
+    spec: ModuleSpec,
+    *,
+    view_weights: Any = "balanced",
+    corruption: Any = None,
+    sparsity: CodeSparsity | None = None,
+) -> AutoencoderModule:
+    """Return the module of an autoencoder.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Read for its network parameters.
+    spec : ModuleSpec
+        The data.
+    view_weights : str or dict, default="balanced"
+        See `feature_weights`.
+    corruption : object with kind and level, or None, default=None
+        What spoils the input.
+    sparsity : CodeSparsity or None, default=None
+        What makes codes sparse.
+    """
+    scaler = make_scaler(spec, per_view(estimator.scaling, spec.names, "scaling"))
+    n_features = sum(spec.widths)
+    weights, weight_tensor = feature_weights(spec, view_weights)
+    encoder, decoder, default = networks(estimator, n_features, spec.n_components, n_features)
+    tied = estimator.decoder == "tied"
+    output = activation(estimator.output_activation)
+    linear = None
+    if default and isinstance(output, nn.Identity) and sparsity is None:
+        into, out_of = _principal_maps(spec, scaler, None if tied else weights)
+        linear = linear_layer(into)
+        plain = encoder
+        encoder = beside(linear, encoder)
+        decoder = decoder if tied else beside(linear_layer(out_of), decoder)
+        if encoder is linear:  # a linear model: the path is the whole encoder
+            plain = nn.Sequential(linear)
+            linear = None
+    else:
+        plain = encoder
+    if tied:
+        decoder = TiedDecoder(_sequential(plain), linear)
+    return AutoencoderModule(
+        scaler,
+        encoder,
+        decoder,
+        output,
+        weight_tensor,
+        corruptor=None if corruption is None else _corruptor(corruption, spec, scaler),
+        sparsity=sparsity,
+    )
+
+
+def _sequential(module: nn.Module) -> nn.Sequential:
+    return module if isinstance(module, nn.Sequential) else nn.Sequential(module)
+
+
+def _principal_maps(
+    spec: ModuleSpec, scaler: ViewScaler, weights: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the maps of weighted PCA into codes, (k, n_features), and out of them.
+
+    Without weights the two are each other's transposes, as tied weights need them.
+    """
+    n_features = sum(spec.widths)
+    centres = np.split(scaler.centre.double().numpy(), np.cumsum(spec.widths)[:-1])
+    balance = np.ones(n_features) if weights is None else np.sqrt(weights / weights.mean())
+    factors = np.split(balance / scaler.scale.double().numpy(), np.cumsum(spec.widths)[:-1])
+    axes = spec.principal_axes(centres, factors)
+    # One factor for all codes brings them near unit size and keeps PCA's geometry.
+    size = np.sqrt(max(float(axes.variances.mean()), np.finfo(np.float32).tiny))
+    size = 1.0 if weights is None else size
+    into = np.zeros((spec.n_components, n_features))
+    out_of = np.zeros((n_features, spec.n_components))
+    into[: len(axes.components)] = axes.components * balance / size
+    inverse = np.divide(1.0, balance, out=np.zeros_like(balance), where=balance > 0)
+    out_of[:, : len(axes.components)] = axes.components.T * inverse[:, None] * size
+    # Codes beyond the rank start at small draws; zeros on both sides would never move.
+    spare = spec.n_components - len(axes.components)
+    if spare:
+        into[-spare:] = 0.01 * torch.randn(spare, n_features).numpy()
+    return into, out_of
+
+
+def _corruptor(corruption: Any, spec: ModuleSpec, scaler: ViewScaler) -> Corruptor:
+    lowest = torch.cat([torch.as_tensor(_extreme(a, "min")) for a in spec.data.arrays])
+    highest = torch.cat([torch.as_tensor(_extreme(a, "max")) for a in spec.data.arrays])
+    to_working = [
+        (values.float() - scaler.centre) / scaler.scale
+        for values in (lowest, highest, torch.zeros_like(highest))
+    ]
+    return Corruptor(corruption.kind, float(corruption.level), *to_working)
+
+
+def _extreme(array: Any, which: str) -> np.ndarray:
+    found = getattr(array, which)(axis=0)
+    found = found.toarray() if not isinstance(found, np.ndarray) else found
+    return np.asarray(found, dtype=np.float64).ravel()
+
+
+def positive_real(closed: str = "neither") -> Interval:
+    """Return the constraint of a number above 0 (or from 0, with closed="left")."""
+    return Interval(Real, 0, None, closed=closed)

@@ -1,0 +1,237 @@
+"""Building a VAE from parameters, and what its density needs."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor, nn
+
+from skrep.autoencoder._networks import (
+    beside,
+    check_factory,
+    linear_layer,
+    make_scaler,
+    networks,
+    per_view,
+)
+from skrep.base import ModuleSpec
+from skrep.engine.inference import CHUNK_ROWS
+from skrep.engine.seeding import make_generator
+from skrep.functional.importance import importance_weighted_bound
+from skrep.mixins import DensityMixin, GenerativeMixin, ReconstructionMixin
+from skrep.nn.likelihoods import LIKELIHOODS, Gaussian
+from skrep.nn.likelihoods import Likelihood as LikelihoodModule
+from skrep.nn.mlp import MLP
+from skrep.nn.module import Batch
+from skrep.nn.scaling import ViewScaler
+from skrep.nn.vae import LogCounts, VAEModule
+from skrep.utils.domains import DOMAINS
+from skrep.utils.settings import Likelihood, Warmup
+from skrep.utils.validation import CheckedViews
+
+__all__ = ["VariationalMixin", "build_vae"]
+
+# Antithetic pairs over which `score_samples` averages the bound: the odd part of its Monte Carlo
+# error cancels within a pair, the rest falls with their number.
+_N_PAIRS = 16
+# log p(x | z) of this many (draw, row) pairs at a time bounds the memory of a chunk.
+_PAIRS_AT_ONCE = 4 * CHUNK_ROWS
+
+
+class VariationalMixin(DensityMixin, GenerativeMixin, ReconstructionMixin):
+    """Checks, decoding, density and draws of a VAE."""
+
+    def _check_parameters(self, checked: CheckedViews) -> None:
+        estimator: Any = self
+        check_factory(estimator.encoder, "encoder")
+        check_factory(estimator.decoder, "decoder")
+        MLP(estimator.hidden_layer_sizes)
+        warmup = Warmup.of(estimator.beta)
+        warmup.check()
+        if estimator.n_importance_samples > 1 and (warmup.value != 1 or warmup.n_epochs):
+            raise ValueError(
+                f"`beta` weighs the KL divergence, which the importance-weighted bound does not "
+                f"contain. Got beta={estimator.beta!r} with `n_importance_samples="
+                f"{estimator.n_importance_samples}`. Leave one of them at 1."
+            )
+        kinds = per_view(estimator.likelihood, checked.names, "likelihood")
+        for name, array, value in zip(checked.names, checked.arrays, kinds, strict=True):
+            setting = Likelihood.of(value)
+            setting.check()
+            DOMAINS[LIKELIHOODS[setting.kind].domain](
+                array,
+                view=name if len(checked.names) > 1 else None,
+                argument=f"likelihood={setting.kind!r}",
+            )
+
+    def _decode(self, codes: np.ndarray) -> list[np.ndarray]:
+        checked = CheckedViews((codes,), ("code",))
+        return self._apply("decode_batch", checked)  # type: ignore[attr-defined, no-any-return]
+
+    def _draw(self, n_samples: int, generator: torch.Generator) -> list[np.ndarray]:
+        with torch.inference_mode():
+            views = self.module_.sample(n_samples, generator)  # type: ignore[attr-defined]
+        return [view.numpy() for view in views]
+
+    def score_samples(self, X: Any, n_importance_samples: int = 1) -> np.ndarray:
+        """Return a lower bound on the log-probability of each sample.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or several views
+            As in `transform`.
+        n_importance_samples : int, default=1
+            1 gives the evidence lower bound (beta = 1, averaged over 32 draws of the code, KL in
+            closed form); more give the tighter importance-weighted bound with that many draws.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Nats per sample in the units of the input. The same draws serve every row and were
+            fixed at `fit`, so a row's value does not depend on the rows beside it.
+
+        Raises
+        ------
+        ValueError
+            If `n_importance_samples` is not a positive integer.
+        """
+        check_is_fitted(self)
+        if not isinstance(n_importance_samples, (int, np.integer)) or n_importance_samples < 1:
+            raise ValueError(
+                f"`n_importance_samples` must be a positive integer. Got {n_importance_samples!r}."
+            )
+        checked = self._check(X)  # type: ignore[attr-defined]
+        if n_importance_samples == 1:
+            return self._log_density(checked)
+        noise = self._noise(int(n_importance_samples))
+
+        def bound(module: Any, batch: Batch) -> Tensor:
+            return importance_weighted_bound(module.log_weights(batch, noise.to(batch.views[0])))
+
+        rows = _PAIRS_AT_ONCE // int(n_importance_samples)
+        return self._apply_to_batches(bound, checked, rows)  # type: ignore[attr-defined, no-any-return]
+
+    def _log_density(self, checked: CheckedViews) -> np.ndarray:
+        half = self._noise(_N_PAIRS)
+        noise = torch.cat([half, -half])
+
+        def bound(module: Any, batch: Batch) -> Tensor:
+            elbo: Tensor = module.elbo(batch, noise.to(batch.views[0]))
+            return elbo
+
+        rows = _PAIRS_AT_ONCE // len(noise)
+        return self._apply_to_batches(bound, checked, rows)  # type: ignore[attr-defined, no-any-return]
+
+    def _noise(self, n_draws: int) -> Tensor:
+        estimator: Any = self
+        generator = make_generator(estimator._noise_seed)
+        shape = (n_draws, 1, estimator.n_components)
+        return torch.empty(shape).normal_(generator=generator)
+
+
+def build_vae(estimator: Any, spec: ModuleSpec) -> VAEModule:
+    """Return the module of a VAE.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Read for its parameters.
+    spec : ModuleSpec
+        The data.
+    """
+    settings = [
+        Likelihood.of(value) for value in per_view(estimator.likelihood, spec.names, "likelihood")
+    ]
+    parts = [_observation_model(s, width) for s, width in zip(settings, spec.widths, strict=True)]
+    real = [part.domain == "real" for part in parts]
+    scaler = make_scaler(
+        spec, [s.scaling if r else None for s, r in zip(settings, real, strict=True)]
+    )
+    n_features = sum(spec.widths)
+    encoder, decoder, default = networks(estimator, n_features, 2 * spec.n_components, n_features)
+    if default and all(real):
+        encoder, decoder = _start_at_ppca(spec, scaler, parts, encoder, decoder)
+    elif estimator.decoder is None:
+        _start_at_means(spec, parts, decoder)
+    encoder = _before_counts(spec, parts, encoder)
+    warmup = Warmup.of(estimator.beta)
+    return VAEModule(
+        scaler,
+        encoder,
+        decoder,
+        parts,
+        n_components=spec.n_components,
+        beta=warmup.value,
+        n_warmup_epochs=warmup.n_epochs,
+        n_importance_samples=estimator.n_importance_samples,
+    )
+
+
+def _observation_model(setting: Likelihood, width: int) -> LikelihoodModule:
+    kind = LIKELIHOODS[setting.kind]
+    return kind(width, variance=setting.variance) if issubclass(kind, Gaussian) else kind(width)
+
+
+def _before_counts(
+    spec: ModuleSpec, parts: list[LikelihoodModule], encoder: nn.Module
+) -> nn.Module:
+    counts = [part.domain == "counts" for part in parts]
+    if not any(counts):
+        return encoder
+    means = torch.cat([torch.as_tensor(m.mean, dtype=torch.float32) for m in spec.moments])
+    is_count = torch.cat([torch.full((w,), c) for w, c in zip(spec.widths, counts, strict=True)])
+    return nn.Sequential(LogCounts(means, is_count), encoder)
+
+
+def _start_at_means(spec: ModuleSpec, parts: list[LikelihoodModule], decoder: nn.Module) -> None:
+    """Start the decoder's last bias at the mean of the data."""
+    last = [layer for layer in decoder.modules() if isinstance(layer, nn.Linear)][-1]
+    means = [
+        part.link(torch.as_tensor(moments.mean, dtype=torch.float32)) * (part.domain != "real")
+        for part, moments in zip(parts, spec.moments, strict=True)
+    ]
+    with torch.no_grad():
+        last.bias.copy_(torch.cat(means))
+
+
+def _start_at_ppca(
+    spec: ModuleSpec,
+    scaler: ViewScaler,
+    parts: list[LikelihoodModule],
+    encoder: nn.Module,
+    decoder: nn.Module,
+) -> tuple[nn.Module, nn.Module]:
+    """Put linear paths beside the networks that start at probabilistic PCA's solution.
+
+    With axes U, variances L and noise s2: the decoder is U (L - s2)^(1/2), the posterior mean
+    (L - s2)^(1/2) L^-1 U' x and its variance s2 / L (Tipping and Bishop, 1999).
+    """
+    cuts = np.cumsum(spec.widths)[:-1]
+    centre, scale = scaler.centre.double().numpy(), scaler.scale.double().numpy()
+    axes = spec.principal_axes(np.split(centre, cuts), np.split(1.0 / scale, cuts))
+    n_features, k = len(centre), len(axes.components)
+    # As many axes as features leave no noise; a thousandth keeps the start regular.
+    floor = 1e-3 * float(axes.variances.mean() + 1e-6)
+    noise = max(axes.rest / max(1, n_features - k), floor if n_features == k else 1e-4 * floor)
+    variances = np.maximum(axes.variances, noise * (1 + 1e-3))
+    signal = np.sqrt(variances - noise)
+    out_of = np.zeros((n_features, spec.n_components))
+    out_of[:, :k] = axes.components.T * signal
+    into = np.zeros((2 * spec.n_components, n_features))
+    into[:k] = axes.components * (signal / variances)[:, None]
+    bias = np.zeros(2 * spec.n_components)
+    bias[spec.n_components : spec.n_components + k] = np.log(noise / variances)
+    if spec.n_components > k:
+        spare = spec.n_components - k
+        into[k : spec.n_components] = 0.01 * torch.randn(spare, n_features).numpy()
+    for part, residual in zip(parts, np.split(axes.residual, cuts), strict=True):
+        _start_variance(part, residual, noise)
+    return beside(linear_layer(into, bias), encoder), beside(linear_layer(out_of), decoder)
+
+
+def _start_variance(part: LikelihoodModule, residual: np.ndarray, noise: float) -> None:
+    if isinstance(part, Gaussian) and part.variance in ("view", "feature"):
+        start = np.full(1, noise) if part.variance == "view" else np.maximum(residual, noise / 10)
+        with torch.no_grad():
+            part.free_log_var.copy_(torch.as_tensor(np.log(start)).reshape(part.free_log_var.shape))

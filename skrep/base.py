@@ -1,0 +1,328 @@
+"""The one fit / partial_fit / transform flow that every estimator shares."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from numbers import Integral, Real
+from typing import Any, ClassVar, Final
+
+import numpy as np
+import pandas as pd
+import torch
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor
+
+from skrep.engine.data import ViewData
+from skrep.engine.inference import CHUNK_ROWS, apply_in_chunks, on_device
+from skrep.engine.plan import TrainingPlan
+from skrep.engine.seeding import forked_rng
+from skrep.engine.train import train
+from skrep.engine.trainer import Trainer
+from skrep.nn.module import Batch, RepresentationModule
+from skrep.utils.random import seed_from
+from skrep.utils.sklearn_private import Interval, fit_context, get_output_config
+from skrep.utils.statistics import Moments, PrincipalAxes, column_moments, principal_axes
+from skrep.utils.tags import SkrepTags
+from skrep.utils.validation import CheckedViews, check_views
+
+__all__ = ["TRAINING_CONSTRAINTS", "GradientEstimator", "ModuleSpec", "RepresentationEstimator"]
+
+#: Legality of the seven training parameters.
+TRAINING_CONSTRAINTS: Final[dict[str, list[Any]]] = {
+    "max_epochs": [Interval(Integral, 1, None, closed="left")],
+    "batch_size": [Interval(Integral, 1, None, closed="left")],
+    "learning_rate": [Interval(Real, 0, None, closed="neither")],
+    "device": [str, torch.device],
+    "random_state": ["random_state", np.random.Generator],
+    "verbose": ["verbose"],
+    "trainer": [Trainer, None],
+}
+
+
+@dataclass(frozen=True)
+class ModuleSpec:
+    """What an architecture may depend on.
+
+    Attributes
+    ----------
+    data : CheckedViews
+        Training data, for a start that looks at them. Not kept by any module.
+    n_components : int
+        Size of the code.
+    seed : int
+        Of the fit.
+    """
+
+    data: CheckedViews
+    n_components: int
+    seed: int
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the views."""
+        return self.data.names
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Number of features of each view."""
+        return tuple(int(array.shape[1]) for array in self.data.arrays)
+
+    @cached_property
+    def moments(self) -> tuple[Moments, ...]:
+        """Mean and variance of the features of each view, over the rows present."""
+        present = self.data.present
+        return tuple(
+            column_moments(array, None if present is None else present[:, i])
+            for i, array in enumerate(self.data.arrays)
+        )
+
+    def principal_axes(
+        self, centres: Sequence[np.ndarray], factors: Sequence[np.ndarray]
+    ) -> PrincipalAxes:
+        """Return up to `n_components` principal axes of (view - centre) * factor, side by side."""
+        return principal_axes(self.data.arrays, centres, factors, self.n_components, seed=self.seed)
+
+
+class RepresentationEstimator(
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, ABC
+):
+    """Validation, `transform` and its bookkeeping; a model says how codes are computed."""
+
+    #: Parameters that are objects, and what stands for None or a name when a nested one is set.
+    _nested: ClassVar[dict[str, Callable[[Any], Any]]] = {}
+
+    _accepts_absent: ClassVar[bool] = False
+
+    @abstractmethod
+    def _encode(self, checked: CheckedViews) -> np.ndarray:
+        """Return the codes of validated views, (n_samples, n_components)."""
+
+    @property
+    @abstractmethod
+    def _n_features_out(self) -> int:
+        """Width of what `transform` returns."""
+
+    def transform(self, X: Any) -> Any:
+        """Return the code of each sample.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features), or several views
+            What `fit` took: one matrix, or the same views as a tuple, dict, `Views` or DataFrame
+            with two column levels.
+
+        Returns
+        -------
+        ndarray or DataFrame of shape (n_samples, n_components)
+            The same for the same rows, whatever else is in `X`. A DataFrame under
+            `set_output(transform="pandas")`.
+        """
+        checked = self._check(X)
+        codes = self._encode(checked)
+        if checked.index is not None and get_output_config(self) == "pandas":
+            # scikit-learn takes the index of a DataFrame over, but not that of Views.
+            return pd.DataFrame(codes, index=checked.index)
+        return codes
+
+    def _check(self, X: Any) -> CheckedViews:
+        """Validate `X` against what was fitted; raise NotFittedError before `fit`."""
+        if not self.__sklearn_is_fitted__():
+            check_is_fitted(self)
+        return check_views(self, X, reset=False, accept_absent=self._accepts_absent)
+
+    @abstractmethod
+    def __sklearn_is_fitted__(self) -> bool:
+        """Return whether `fit` has been called; cheaper than a look at all attributes."""
+
+    def set_params(self, **params: Any) -> "RepresentationEstimator":
+        """Set parameters, nested ones as `trainer__weight_decay` also where there is no object yet.
+
+        Parameters
+        ----------
+        **params : dict
+            Parameter names and values.
+
+        Returns
+        -------
+        self : estimator
+        """
+        for key in params:
+            outer, _, inner = key.partition("__")
+            if inner and outer in self._nested and outer not in params:
+                value = getattr(self, outer)
+                if value is None or isinstance(value, str):
+                    setattr(self, outer, self._nested[outer](value))
+        super().set_params(**params)
+        return self
+
+    def __sklearn_tags__(self) -> SkrepTags:
+        """Declare what holds for every estimator: sparse input, no labels, several views."""
+        tags = SkrepTags.extend(super().__sklearn_tags__())
+        tags.input_tags.sparse = True
+        tags.target_tags.required = False
+        tags.multi_view = True
+        tags.absent_views = self._accepts_absent
+        return tags
+
+
+class GradientEstimator(RepresentationEstimator):
+    """A model trained by gradient steps; a subclass says which module, and nothing else."""
+
+    _nested: ClassVar[dict[str, Callable[[Any], Any]]] = {"trainer": lambda _: Trainer()}
+
+    @abstractmethod
+    def _make_module(self, spec: ModuleSpec) -> RepresentationModule:
+        """Return an untrained module for data like `spec`'s."""
+
+    def _check_parameters(self, checked: CheckedViews) -> None:
+        """Raise for parameters that do not fit each other or the data."""
+
+    @property
+    def _n_features_out(self) -> int:
+        return int(self.n_components)
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any = None) -> "GradientEstimator":
+        """Learn from `X`.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features), or several views
+            One matrix, or views of the same samples as a tuple, dict, `Views` or DataFrame with
+            two column levels.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : estimator
+
+        Raises
+        ------
+        ValueError
+            If `X` is not finite, real and two-dimensional, or a parameter does not fit it.
+        skrep.exceptions.NonFiniteLossError
+            If training diverges.
+        """
+        checked = check_views(
+            self, X, reset=True, accept_absent=self._accepts_absent, min_samples=2
+        )
+        return self._train(checked, first=True, max_epochs=self.max_epochs)
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X: Any, y: Any = None) -> "GradientEstimator":
+        """Make one pass over `X`, going on from where the model is.
+
+        The first call builds the model and fixes centre and scale.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features), or several views
+            As in `fit`.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : estimator
+        """
+        first = not self.__sklearn_is_fitted__()
+        checked = check_views(
+            self,
+            X,
+            reset=first,
+            accept_absent=self._accepts_absent,
+            min_samples=2 if first else 1,
+        )
+        return self._train(checked, first=first, max_epochs=1, goes_on=True)
+
+    def _train(
+        self, checked: CheckedViews, *, first: bool, max_epochs: int, goes_on: bool = False
+    ) -> "GradientEstimator":
+        self._check_parameters(checked)
+        drawn = seed_from(self.random_state)
+        seed = drawn if first else self._seed + self.n_iter_
+        plan = TrainingPlan(
+            self.trainer,
+            batch_size=self.batch_size,
+            learning_rate=self.learning_rate,
+            device=self.device,
+            seed=seed,
+        )
+        if first:
+            self._start(checked, seed, plan)
+        module = self.module_.to(plan.device, plan.dtype)
+        result = train(
+            module,
+            ViewData(checked.arrays, checked.present, dtype=plan.dtype, device=plan.device),
+            plan,
+            max_epochs=max_epochs,
+            verbose=self.verbose,
+            label=type(self).__name__,
+            identity=self._identity(),
+            optimizer_state=None if first else self._optimizer_state,
+        )
+        self._finish(result.history, first)
+        # The optimiser's memory is twice the weights: only kept where training goes on.
+        self._optimizer_state = result.optimizer_state if goes_on else None
+        return self
+
+    def _start(self, checked: CheckedViews, seed: int, plan: TrainingPlan) -> None:
+        spec = ModuleSpec(checked, self.n_components, seed)
+        with forked_rng(seed):
+            self.module_ = self._make_module(spec)
+        self._seed = seed
+        self._noise_seed = seed
+        self._dtype = plan.dtype
+
+    def _finish(self, history: pd.DataFrame, first: bool) -> None:
+        if not first:
+            history["epoch"] += self.n_iter_
+            history = pd.concat([self.history_, history], ignore_index=True)
+        self.history_ = history
+        self.loss_curve_ = history["loss"].to_numpy()
+        self.n_iter_ = len(history)
+
+    def _identity(self) -> str:
+        ignored = ("verbose", "device", "trainer", "trainer__checkpoint", "trainer__callbacks")
+        params = self.get_params(deep=True)
+        kept = {name: repr(value) for name, value in params.items() if name not in ignored}
+        return f"{type(self).__name__}{sorted(kept.items())}"
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Return whether there is a trained module."""
+        return "n_iter_" in vars(self)
+
+    # -- inference --------------------------------------------------------------------------
+
+    def _encode(self, checked: CheckedViews) -> np.ndarray:
+        return self._apply("encode", checked)[0]
+
+    def _apply(self, method: str, checked: CheckedViews) -> list[np.ndarray]:
+        """Apply a method of the module to validated views, chunk by chunk."""
+        module, device = on_device(self.module_, self.device, checked.n_samples)
+        data = ViewData(checked.arrays, checked.present, dtype=self._dtype, device=device)
+        return apply_in_chunks(getattr(module, method), data)
+
+    def _apply_to_batches(
+        self,
+        function: Callable[[RepresentationModule, Batch], Tensor],
+        checked: CheckedViews,
+        chunk_rows: int = CHUNK_ROWS,
+    ) -> np.ndarray:
+        """Apply a function of (module, batch) to validated views, chunk by chunk."""
+        module, device = on_device(self.module_, self.device, checked.n_samples)
+        data = ViewData(checked.arrays, checked.present, dtype=self._dtype, device=device)
+        return apply_in_chunks(
+            lambda batch: function(module, batch), data, chunk_rows=max(1, chunk_rows)
+        )[0]
+
+    def __sklearn_tags__(self) -> SkrepTags:
+        """Declare the dtype that networks return."""
+        tags = super().__sklearn_tags__()
+        precision = self.trainer.precision if isinstance(self.trainer, Trainer) else "float32"
+        tags.transformer_tags.preserves_dtype = ["float64" if precision == "float64" else "float32"]
+        tags.non_deterministic = False
+        return tags
