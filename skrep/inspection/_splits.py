@@ -1,0 +1,77 @@
+"""Rows of whatever container, and the folds that everything is measured on."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+from sklearn.model_selection import KFold, StratifiedKFold, check_cv
+from sklearn.utils.multiclass import type_of_target
+
+from skrep.views import as_views, is_multiview, refuse_mis_split
+
+__all__ = ["as_samples", "fold_seeds", "make_splits", "rows_of"]
+
+
+def as_samples(X: Any) -> Any:
+    """Return `X` as something that is indexed by sample: an array, CSR, DataFrame or Views."""
+    refuse_mis_split(X)
+    if is_multiview(X):
+        return as_views(X)
+    if sp.issparse(X):
+        return X.tocsr()
+    if not hasattr(X, "shape"):
+        X = np.asarray(X)
+    if len(X.shape) != 2:
+        raise ValueError(
+            f"X has shape {tuple(X.shape)}; `compare` takes one row per sample. Use "
+            f"`X.reshape(len(X), -1)`."
+        )
+    return X
+
+
+def rows_of(data: Any, rows: np.ndarray) -> Any:
+    """Return some rows of `data`, in its own container."""
+    if isinstance(data, pd.DataFrame | pd.Series):
+        return data.iloc[rows]
+    if isinstance(data, list | tuple):
+        data = np.asarray(data)
+    return data[rows]
+
+
+def fold_seeds(seed: int, n_folds: int) -> list[int]:
+    """Return one seed for each fold."""
+    states = np.random.SeedSequence(seed).generate_state(n_folds)
+    return [int(state) % (2**31 - 1) for state in states]
+
+
+def make_splits(
+    cv: Any, n_samples: int, y: Any, seed: int
+) -> tuple[list[tuple[np.ndarray, np.ndarray]], str]:
+    """Return the folds as (train, test) rows, and a remark if they are not stratified.
+
+    Raises
+    ------
+    ValueError
+        If `cv` is an integer below 2 or above the number of samples.
+    """
+    blank = np.zeros((n_samples, 1))
+    if not isinstance(cv, int | np.integer):
+        splitter = check_cv(cv, y, classifier=y is not None)
+        return [(np.asarray(a), np.asarray(b)) for a, b in splitter.split(blank, y)], ""
+    if not 2 <= cv <= n_samples:
+        raise ValueError(
+            f"`cv={cv!r}` folds cannot be made of {n_samples} samples. Give an integer from 2 to "
+            f"the number of samples, or a splitter."
+        )
+    remark = ""
+    if y is not None and type_of_target(y, input_name="y") in ("binary", "multiclass"):
+        smallest = np.unique(np.asarray(y), return_counts=True)[1].min()
+        if smallest >= cv:
+            stratified = StratifiedKFold(cv, shuffle=True, random_state=seed)
+            return list(stratified.split(blank, y)), ""
+        remark = (
+            f"The folds are not stratified: the smallest class has {smallest} rows, fewer than "
+            f"the {cv} folds."
+        )
+    return list(KFold(cv, shuffle=True, random_state=seed).split(blank)), remark
