@@ -53,7 +53,7 @@ def column_labels(array: Any) -> Any:
 
 def flat_names(arrays: Sequence[Any], names: Sequence[str]) -> list[str]:
     """Return `view__column` for every column; unnamed columns are x0, x1, ..."""
-    flat = []
+    flat: list[str] = []
     for array, name in zip(arrays, names, strict=True):
         labels = column_labels(array)
         columns = _unnamed(width_of(array)) if labels is None else labels
@@ -172,7 +172,7 @@ def _check_table(table: Any, name: str) -> None:
 
 
 def _rows(arrays: Sequence[Any], names: Sequence[str], present: Any) -> list[tuple[str, ...]]:
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for array, name, mask in zip(arrays, names, present.T, strict=True):
         if sparse.issparse(array):
             kind = f"{array.dtype}, CSR"
