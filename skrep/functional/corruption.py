@@ -45,7 +45,9 @@ def gaussian_noise(
         Standard deviation of the noise, in the units of `x`. At least 0.
     generator : torch.Generator
         Source of the draws, on the device of `x`.
-    low, high : float or Tensor
+    low : float or Tensor, default=0.0
+        Not used; part of the shared signature.
+    high : float or Tensor, default=1.0
         Not used; part of the shared signature.
 
     Returns
@@ -89,7 +91,9 @@ def masking_noise(
         Probability that an entry becomes 0, between 0 and 1.
     generator : torch.Generator
         Source of the draws, on the device of `x`.
-    low, high : float or Tensor
+    low : float or Tensor, default=0.0
+        Not used; part of the shared signature.
+    high : float or Tensor, default=1.0
         Not used; part of the shared signature.
 
     Returns
@@ -130,8 +134,10 @@ def salt_and_pepper(
         half `high`.
     generator : torch.Generator
         Source of the draws, on the device of `x`.
-    low, high : float or Tensor of shape (features,), default=0.0, 1.0
-        The two values, in the units of `x`.
+    low : float or Tensor of shape (features,), default=0.0
+        The lowest value, in the units of `x`.
+    high : float or Tensor of shape (features,), default=1.0
+        The highest value.
 
     Returns
     -------
