@@ -14,6 +14,9 @@ PARAMS: Final[dict[str, str]] = {
     "activation": """str, default="relu"
         Between layers: "identity", "logistic", "tanh", "relu" or another name in
         `skrep.nn.activations.ACTIVATIONS`.""",
+    "output_activation": """str, default="identity"
+        After the decoder. "identity" suits real data; "logistic" data in [0, 1], anything else
+        is refused there; with it reconstructions stay in the data's range.""",
     "encoder": """callable or None, default=None
         Factory `(n_in, n_out) -> torch.nn.Module` that replaces the default encoder, such as
         `skrep.nn.conv_encoder((1, 28, 28))`. Picklable; a module instance is refused.""",

@@ -69,6 +69,7 @@ class Corruption(_Setting):
     def __init__(
         self,
         kind: Literal["gaussian", "masking", "salt_and_pepper"] = "gaussian",
+        *,
         level: float = 0.3,
     ) -> None:
         self.kind = kind
@@ -128,6 +129,7 @@ class Sparsity(_Setting):
     def __init__(
         self,
         kind: Literal["l1", "kl", "top_k"] = "l1",
+        *,
         weight: float = 0.01,
         target: float | None = None,
     ) -> None:
@@ -202,6 +204,7 @@ class Likelihood(_Setting):
     def __init__(
         self,
         kind: Literal["gaussian", "bernoulli", "categorical", "poisson"] = "gaussian",
+        *,
         variance: Literal["view", "feature"] | float = "view",
         scaling: Literal["view", "feature"] | None = "view",
     ) -> None:
@@ -242,7 +245,7 @@ class Warmup(_Setting):
         "n_epochs": [Interval(Integral, 0, None, closed="left")],
     }
 
-    def __init__(self, value: float = 1.0, n_epochs: int = 10) -> None:
+    def __init__(self, value: float = 1.0, *, n_epochs: int = 10) -> None:
         self.value = value
         self.n_epochs = n_epochs
 

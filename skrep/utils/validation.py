@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.sparse as sp
 from sklearn.utils import check_array
-from sklearn.utils.validation import _num_samples, validate_data
+from sklearn.utils.validation import validate_data
 
 from skrep.exceptions import MissingViewError
 from skrep.views import Views, as_views, is_multiview, refuse_mis_split
@@ -287,8 +287,3 @@ def _compare_columns(estimator: Any, columns: Sequence[str] | None) -> None:
         f"The columns should match those that were passed to `fit`. {detail}. Select and order "
         f"them as in `feature_names_in_`."
     )
-
-
-def n_rows(X: Any) -> int:
-    """Return the number of samples of whatever was passed."""
-    return len(as_views(X)) if is_multiview(X) else int(_num_samples(X))
