@@ -30,7 +30,16 @@ class WithLinearPath(nn.Module):
 def silence(network: nn.Sequential) -> nn.Sequential:
     """Set the last linear layer of `network` to zero and return it.
 
-    The layers before it keep their draws, so the first gradient step breaks the symmetry.
+    Parameters
+    ----------
+    network : torch.nn.Sequential
+        Changed in place. The layers before the last keep their draws, so the first gradient step
+        breaks the symmetry.
+
+    Returns
+    -------
+    torch.nn.Sequential
+        The same network.
     """
     last = next(layer for layer in reversed(network) if isinstance(layer, nn.Linear))
     nn.init.zeros_(last.weight)
