@@ -27,17 +27,21 @@ _state: dict[str, Any] = {"fast": None, "users": 0, "before": None}
 _PER_BACKEND = getattr(getattr(torch.backends.mkldnn, "matmul", None), "fp32_precision", None)
 
 
+def _backend() -> Any:
+    return getattr(torch.backends.mkldnn, "matmul", None)
+
+
 def _get() -> str:
     if _PER_BACKEND is None:
         return torch.get_float32_matmul_precision()
-    return str(torch.backends.mkldnn.matmul.fp32_precision)
+    return str(_backend().fp32_precision)
 
 
 def _set(value: str) -> None:
     if _PER_BACKEND is None:
         torch.set_float32_matmul_precision(value)
     else:
-        torch.backends.mkldnn.matmul.fp32_precision = value
+        _backend().fp32_precision = value
 
 
 _FAST = "medium" if _PER_BACKEND is None else "bf16"

@@ -75,7 +75,7 @@ class Net(NeuralNet):
 
     # -- one step ---------------------------------------------------------------------------
 
-    def _loss(self, batch: Batch, generator: torch.Generator) -> LossTerms:
+    def _loss(self, batch: Batch, generator: torch.Generator) -> Any:
         plan = self.plan
         if not plan.autocast:
             return plan.loss_of(self.module_, batch, generator)
@@ -98,8 +98,9 @@ class Net(NeuralNet):
 
     def train_step(self, batch: Batch, **fit_params: Any) -> dict[str, Any]:
         """Make one optimiser step, with skorch's closure only where something needs it."""
+        step: dict[str, Any]
         if self.plan.needs_closure or self._watched:
-            step = super().train_step(batch, **fit_params)
+            step = dict(super().train_step(batch, **fit_params))
         else:
             for parameter in self._parameters_:
                 parameter.grad = None
@@ -133,7 +134,7 @@ class Net(NeuralNet):
         self, iterator: Any, training: bool, prefix: str, step_fn: Any, meter: LossMeter
     ) -> None:
         def noted(batch: Batch, **fit_params: Any) -> dict[str, Any]:
-            step = step_fn(batch, **fit_params)
+            step: dict[str, Any] = step_fn(batch, **fit_params)
             meter.add(step.pop("terms"))
             return step
 

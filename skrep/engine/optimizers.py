@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Iterable
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +17,7 @@ __all__ = [
     "make_schedule",
 ]
 
-OPTIMIZERS: Final[dict[str, type[torch.optim.Optimizer]]] = {
+OPTIMIZERS: Final[dict[str, Callable[..., torch.optim.Optimizer]]] = {
     "adam": torch.optim.Adam,
     "adamw": torch.optim.AdamW,
     "sgd": torch.optim.SGD,
@@ -105,7 +105,7 @@ class FusedAdamStep:
         beta1, beta2 = group["betas"]
         self._kernel(
             parameters,
-            gradients,
+            cast("list[Tensor]", gradients),
             averages,
             squares,
             [],

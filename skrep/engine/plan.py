@@ -76,6 +76,11 @@ class TrainingPlan:
             return 0, 1
         return int(self.accelerator.process_index), int(self.accelerator.num_processes)
 
+    def never_stop_early(self) -> None:
+        """Train on all rows: a single pass has no epochs to choose between."""
+        self.holds_out = False
+        self.expects_stop = 0
+
     def restart_validation_noise(self) -> None:
         """Put the generator of held-out losses back to its start."""
         self.validation_noise.manual_seed(self.seed)
@@ -97,12 +102,12 @@ class TrainingPlan:
 
     def make_callbacks(self, verbose: int, max_epochs: int, label: str) -> list[Any]:
         """Return the callbacks of this fit: copies of the caller's, or what factories make."""
-        callbacks: list[Any] = [_BestSoFar()]
+        callbacks: list[Any] = [_SkorchRecords()]
         callbacks += [own_callback(callback) for callback in self.trainer.callbacks]
         # Before the one that stops, so that the last epoch is shown.
         if verbose and self.share[0] == 0:
             callbacks.append(ProgressBar(max_epochs, label))
-        stop = self.trainer.early_stopping
+        stop = self.trainer.early_stopping if self.holds_out else None
         if isinstance(stop, Integral):
             # An absolute threshold: a relative one turns round where losses are negative.
             callbacks.append(
@@ -151,22 +156,27 @@ def _parameters_of(parameters: Any) -> list[nn.Parameter]:
     return found
 
 
-class _BestSoFar(Callback):
-    """Note in the history whether a loss is the best yet, as skorch's callbacks look for."""
+class _SkorchRecords(Callback):
+    """Add to the history what skorch's own callbacks look for and the lean loop leaves out."""
 
     def on_train_begin(self, net: Any, **kwargs: Any) -> None:
         """Start anew."""
         self.best_: dict[str, float] = {}
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
-        """Record `train_loss_best`, and `valid_loss_best` where rows are held out."""
+        """Record whether a loss is the best yet, and one entry of batches where there is none."""
         row = net.history[-1]
-        for name in ("train_loss", "valid_loss"):
-            if name in row:
-                best = row[name] < self.best_.get(name, float("inf"))
-                net.history.record(f"{name}_best", bool(best))
-                if best:
-                    self.best_[name] = row[name]
+        losses = {name: row[name] for name in ("train_loss", "valid_loss") if name in row}
+        lean = not row["batches"]
+        if lean:
+            net.history.new_batch()
+        for name, value in losses.items():
+            best = value < self.best_.get(name, float("inf"))
+            net.history.record(f"{name}_best", bool(best))
+            if lean:
+                net.history.record_batch(name, value)
+            if best:
+                self.best_[name] = value
 
 
 def _quiet(_: str) -> None:

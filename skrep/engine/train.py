@@ -1,7 +1,7 @@
 """One fit, from a built module and checked views to a trained module and its history."""
 
 from contextlib import nullcontext
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import pandas as pd
@@ -14,9 +14,9 @@ from skrep.engine.net import Net
 from skrep.engine.plan import TrainingPlan
 from skrep.engine.progress import ProgressBar
 from skrep.engine.seeding import draws_from_global_rng, forked_rng, make_generator
-from skrep.nn.module import RepresentationModule
+from skrep.nn.module import Batch, RepresentationModule
 
-__all__ = ["TrainingResult", "train"]
+__all__ = ["TrainingResult", "run_training"]
 
 _FIRST_COLUMNS = {"epoch": "epoch", "train_loss": "loss"}
 _LAST_COLUMNS = {"lr": "learning_rate", "dur": "seconds"}
@@ -39,7 +39,7 @@ class TrainingResult(NamedTuple):
     optimizer_state: dict[str, Any]
 
 
-def train(
+def run_training(
     module: RepresentationModule,
     data: ViewData,
     plan: TrainingPlan,
@@ -76,6 +76,8 @@ def train(
     TrainingResult
     """
     fast = plan.dtype == torch.float32 and pays_off(module, plan.batch_size, plan.device)
+    if max_epochs == 1:
+        plan.never_stop_early()
     callbacks = plan.make_callbacks(verbose, max_epochs, label)
     if plan.trainer.checkpoint is not None:
         signature = signature_of(
@@ -125,7 +127,35 @@ def _batches(
     )
     if held_out is None:
         return training, None
-    return training, BatchIterator(data, plan.batch_size, rows=held_out, min_batch_size=smallest)
+    # A data set of its own, so that a scoring callback is handed these rows and no others.
+    valid = cast("ViewData", _Rows(data, held_out))
+    return training, BatchIterator(valid, plan.batch_size, min_batch_size=smallest)
+
+
+class _Rows:
+    """Some rows of a data set, without a copy of them."""
+
+    def __init__(self, data: ViewData, rows: np.ndarray) -> None:
+        self._data = data
+        self._rows = rows
+        self.n_samples = len(rows)
+
+    def __len__(self) -> int:
+        return self.n_samples
+
+    @property
+    def X(self) -> tuple[Any, ...]:  # noqa: N802 - the name skorch looks for
+        """The arrays' rows."""
+        return tuple(array[self._rows] for array in self._data.X)
+
+    @property
+    def y(self) -> Any:
+        """The labels' rows."""
+        return None if self._data.y is None else self._data.y[self._rows]
+
+    def batch(self, rows: np.ndarray | slice) -> Batch:
+        """Return the rows asked for, counted within these."""
+        return self._data.batch(self._rows[rows])
 
 
 def _split(n_samples: int, plan: TrainingPlan) -> tuple[np.ndarray, np.ndarray]:

@@ -41,7 +41,8 @@ class Trainer(BaseEstimator):
         stepped once a batch. None keeps it constant.
     early_stopping : int, skorch callback or None, default=None
         Epochs without improvement of the held-out loss after which training stops and the best
-        weights come back. None uses all rows and all epochs.
+        weights come back. None uses all rows and all epochs, as does a single pass
+        (`partial_fit`, `max_epochs=1`).
     validation_fraction : float, default=0.1
         Share of the rows held out. Only used when `early_stopping` is set.
     callbacks : sequence of skorch callbacks or factories, default=()

@@ -10,7 +10,7 @@ from torch import nn
 
 from skrep.engine.data import ViewData
 from skrep.engine.plan import TrainingPlan
-from skrep.engine.train import train
+from skrep.engine.train import run_training
 from skrep.engine.trainer import Trainer
 from skrep.nn.module import LossTerms, RepresentationModule
 
@@ -58,7 +58,7 @@ def make_plan(seed, trainer=None, learning_rate=0.01):
 def by_engine(X, seed, trainer=None, *, epochs=3, noise=0.0, learning_rate=0.01):
     module = Bottleneck(seed, noise)
     plan = make_plan(seed, trainer, learning_rate)
-    result = train(module, ViewData([X]), plan, max_epochs=epochs)
+    result = run_training(module, ViewData([X]), plan, max_epochs=epochs)
     return module, result.history
 
 
@@ -133,6 +133,25 @@ def test_three_epochs_equal_a_plain_torch_loop(case, noise, X, seed):
     np.testing.assert_allclose(history["loss"], losses, rtol=1e-5)
 
 
+def test_float64_is_computed_in_float64(X, seed):
+    def doubled():
+        module = Bottleneck(seed).double()
+        plan = make_plan(seed, Trainer(precision="float64"))
+        run_training(module, ViewData([X], dtype=plan.dtype), plan, max_epochs=3)
+        return module
+
+    module, expected = doubled(), Bottleneck(seed).double()
+    optimizer = torch.optim.Adam(expected.parameters(), lr=0.01)
+    order = torch.Generator().manual_seed(seed)
+    for _ in range(3):
+        for rows in torch.randperm(N_SAMPLES, generator=order).split(BATCH):
+            optimizer.zero_grad()
+            batch = ViewData([X], dtype=torch.float64).batch(rows.numpy())
+            expected.training_loss(batch, order).total.backward()
+            optimizer.step()
+    assert_same_weights(module, expected, atol=1e-12)
+
+
 def test_clipping_equals_a_plain_torch_loop(X, seed):
     def clip(module):
         nn.utils.clip_grad_norm_(module.parameters(), 0.05)
@@ -177,7 +196,7 @@ class Watcher(Callback):
         self.calls["batch_begin", training] += 1
 
     def on_batch_end(self, net, batch=None, training=None, **kwargs):
-        assert np.isfinite(float(kwargs["loss"]))
+        assert np.isfinite(kwargs["loss"].item())
         self.calls["batch_end", training] += 1
 
     def on_grad_computed(self, net, named_parameters, training=None, **kwargs):
@@ -236,13 +255,10 @@ class SeesGradients(Callback):
 )
 def test_a_watched_fit_gives_the_same_weights(watcher, settings, X, seed):
     # A rate at which the held-out loss rises, so that early stopping stops.
-    rate = 0.3 if "early_stopping" in settings else 0.01
-    lean, history = by_engine(
-        X, seed, Trainer(**settings), noise=0.2, learning_rate=rate, epochs=40
-    )
-    watched, seen = by_engine(
-        X, seed, Trainer(**settings, callbacks=[watcher()]), noise=0.2, learning_rate=rate, epochs=40
-    )
+    rate, epochs = (0.3, 40) if "early_stopping" in settings else (0.01, 2)
+    how = {"noise": 0.2, "learning_rate": rate, "epochs": epochs}
+    lean, history = by_engine(X, seed, Trainer(**settings), **how)
+    watched, seen = by_engine(X, seed, Trainer(**settings, callbacks=[watcher()]), **how)
     assert_same_weights(lean, watched, atol=0)
     numbers = history.columns.drop("seconds")
     np.testing.assert_array_equal(history[numbers], seen[numbers])
