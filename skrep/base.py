@@ -18,7 +18,7 @@ from skrep.engine.data import ViewData
 from skrep.engine.inference import CHUNK_ROWS, apply_in_chunks, on_device
 from skrep.engine.plan import TrainingPlan
 from skrep.engine.seeding import forked_rng
-from skrep.engine.train import train
+from skrep.engine.train import run_training
 from skrep.engine.trainer import Trainer
 from skrep.nn.module import Batch, RepresentationModule
 from skrep.utils.random import seed_from
@@ -172,6 +172,11 @@ class GradientEstimator(RepresentationEstimator):
 
     _nested: ClassVar[dict[str, Callable[[Any], Any]]] = {"trainer": lambda _: Trainer()}
 
+    module_: RepresentationModule
+    history_: pd.DataFrame
+    n_iter_: int
+    _optimizer_state: dict[str, Any] | None
+
     @abstractmethod
     def _make_module(self, spec: ModuleSpec) -> RepresentationModule:
         """Return an untrained module for data like `spec`'s."""
@@ -254,7 +259,7 @@ class GradientEstimator(RepresentationEstimator):
         if first:
             self._start(checked, seed, plan)
         module = self.module_.to(plan.device, plan.dtype)
-        result = train(
+        result = run_training(
             module,
             ViewData(checked.arrays, checked.present, dtype=plan.dtype, device=plan.device),
             plan,
@@ -302,8 +307,7 @@ class GradientEstimator(RepresentationEstimator):
 
     def _apply(self, method: str, checked: CheckedViews) -> list[np.ndarray]:
         """Apply a method of the module to validated views, chunk by chunk."""
-        module, device = on_device(self.module_, self.device, checked.n_samples)
-        data = ViewData(checked.arrays, checked.present, dtype=self._dtype, device=device)
+        module, data = self._placed(checked)
         return apply_in_chunks(getattr(module, method), data)
 
     def _apply_to_batches(
@@ -313,11 +317,15 @@ class GradientEstimator(RepresentationEstimator):
         chunk_rows: int = CHUNK_ROWS,
     ) -> np.ndarray:
         """Apply a function of (module, batch) to validated views, chunk by chunk."""
-        module, device = on_device(self.module_, self.device, checked.n_samples)
-        data = ViewData(checked.arrays, checked.present, dtype=self._dtype, device=device)
+        module, data = self._placed(checked)
         return apply_in_chunks(
             lambda batch: function(module, batch), data, chunk_rows=max(1, chunk_rows)
         )[0]
+
+    def _placed(self, checked: CheckedViews) -> tuple[Any, ViewData]:
+        module, device = on_device(self.module_, self.device, checked.n_samples)
+        data = ViewData(checked.arrays, checked.present, dtype=self._dtype, device=device)
+        return module, data
 
     def __sklearn_tags__(self) -> SkrepTags:
         """Declare the dtype that networks return."""

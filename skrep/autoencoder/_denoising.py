@@ -113,7 +113,7 @@ class DenoisingAutoencoder(AutoencoderMixin, GradientEstimator):
     >>> from sklearn.datasets import load_digits
     >>> from skrep import Corruption, DenoisingAutoencoder
     >>> X, _ = load_digits(return_X_y=True)
-    >>> model = DenoisingAutoencoder(8, corruption=Corruption("masking", 0.3), max_epochs=2)
+    >>> model = DenoisingAutoencoder(8, corruption=Corruption("masking", level=0.3), max_epochs=2)
     >>> model.set_params(corruption__level=0.2, random_state=0).fit_transform(X).shape
     (1797, 8)
     """

@@ -46,7 +46,7 @@ AUTOENCODER_CONSTRAINTS: Final[dict[str, list[Any]]] = {
 }
 
 # What an output activation can reach, beyond which its target would be squashed.
-_RANGES: Final = {"logistic": "unit_interval", "sigmoid": "unit_interval", "softmax": "one_hot"}
+_RANGES: Final = {"logistic": "unit_interval", "softmax": "unit_interval"}
 
 
 class AutoencoderMixin(ReconstructionMixin, ReconstructionErrorMixin):
@@ -54,7 +54,7 @@ class AutoencoderMixin(ReconstructionMixin, ReconstructionErrorMixin):
 
     def _decode(self, codes: np.ndarray) -> list[np.ndarray]:
         checked = CheckedViews((codes,), ("code",))
-        return self._apply("decode_batch", checked)  # type: ignore[attr-defined, no-any-return]
+        return self._apply("decode_batch", checked)  # type: ignore[attr-defined]
 
     def _check_parameters(self, checked: CheckedViews) -> None:
         estimator: Any = self
@@ -158,7 +158,7 @@ def _principal_maps(
     factors = np.split(balance / scaler.scale.double().numpy(), np.cumsum(spec.widths)[:-1])
     axes = spec.principal_axes(centres, factors)
     # One factor for all codes brings them near unit size and keeps PCA's geometry.
-    size = np.sqrt(max(float(axes.variances.mean()), np.finfo(np.float32).tiny))
+    size = max(float(np.sqrt(axes.variances.mean())), 1e-30)
     size = 1.0 if weights is None else size
     into = np.zeros((spec.n_components, n_features))
     out_of = np.zeros((n_features, spec.n_components))
