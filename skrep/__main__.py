@@ -1,13 +1,11 @@
 """The command `python -m skrep`: whether autoencoders beat PCA on digits or on your own file."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-
-from skrep.inspection._demo import DemoOptions, run_demo
-from skrep.inspection._read_file import InputError
 
 __all__ = ["main", "make_estimators"]
 
@@ -15,6 +13,12 @@ __all__ = ["main", "make_estimators"]
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code: 0, 2 for input it cannot use, 130 if stopped."""
     arguments = _parser().parse_args(argv)
+    # Layers of this size gain little from a second thread, and lose a factor of ten to it when
+    # another process wants the core. Read when torch is loaded, hence before the imports.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    from skrep.inspection._demo import DemoOptions, run_demo
+    from skrep.inspection._read_file import InputError
+
     try:
         run_demo(DemoOptions(**vars(arguments)), make_estimators)
     except InputError as error:
@@ -79,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
         help="size of the code (16, or half the columns if they are fewer than 32)",
     )  # fmt: skip
     parser.add_argument(
-        "--folds", dest="n_folds", type=_two_or_more, metavar="K", help="folds (5; 2 with --fast)"
+        "--folds", dest="n_folds", type=_two_or_more, metavar="K", help="folds (3; 2 with --fast)"
     )
     parser.add_argument(
         "--out", type=Path, default=Path("skrep-report"), metavar="DIR",

@@ -54,7 +54,7 @@ def run_demo(
     started = perf_counter()
     data = _load(options)
     matrix, units = _in_common_units(data)
-    n_folds = options.n_folds or (2 if options.fast else 5)
+    n_folds = options.n_folds or (2 if options.fast else 3)
     n_components = _code_size(options.n_components, matrix, n_folds)
     _say(_describe(data))
     _say(

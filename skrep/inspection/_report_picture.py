@@ -70,7 +70,8 @@ def draw_report(pictured: Pictured) -> Any:
     figure = Figure(figsize=(max(2.3 * len(names), 10.0), 3.9 + lower), layout="constrained")
     FigureCanvasAgg(figure)
     figure.suptitle(f"skrep on {pictured.title}", fontsize=14)
-    codes, rest = np.ravel(figure.subfigures(2, 1, height_ratios=[3.1, lower]))
+    rows: Any = figure.subfigures(2, 1, height_ratios=[3.1, lower])
+    codes, rest = rows
     _draw_codes(codes, pictured, names)
     widths = [1.0, 1.15] if pictured.image_shape else [1.15, 1.0]
     halves = np.ravel(rest.subfigures(1, 2, width_ratios=widths)) if trained else [rest]

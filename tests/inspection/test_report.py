@@ -1,0 +1,110 @@
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.decomposition import PCA
+
+from skrep.datasets import make_low_rank
+from skrep.inspection._comparison import run_comparison
+from skrep.inspection._report_picture import Pictured, draw_report
+from skrep.inspection._report_text import format_table, verdict
+
+
+def folds(**scores):
+    return {name: [{"reconstruction_r2": value} for value in row] for name, row in scores.items()}
+
+
+def test_verdict_names_a_clear_winner_and_the_gaps():
+    text = verdict(folds(PCA=[0.60, 0.61, 0.62], AE=[0.70, 0.71, 0.73], FA=[0.5, 0.5, 0.5]))
+    assert text == (
+        "On held-out reconstruction AE wins clearly with R² 0.713, 0.103 ± 0.006 above PCA."
+    )
+    text = verdict(folds(PCA=[0.60, 0.61, 0.62], AE=[0.70, 0.71, 0.73], VAE=[0.68, 0.69, 0.71]))
+    assert "0.020 ± 0.000 above VAE and 0.103 ± 0.006 above PCA." in text
+
+
+def test_verdict_is_modest_within_the_spread():
+    text = verdict(folds(PCA=[0.60, 0.70], AE=[0.66, 0.65]))
+    assert "there is no clear winner: AE leads with R² 0.655, but PCA (0.005 ±" in text
+    assert text.endswith("is within the spread over folds.")
+    text = verdict(folds(PCA=[0.5, 0.5], AE=[0.66, 0.65], VAE=[0.65, 0.655]))
+    assert "VAE (0.003 ± 0.011 behind) is within" in text
+    assert text.endswith("while PCA is 0.155 ± 0.007 behind.")
+    text = verdict(folds(PCA=[0.6, 0.7], a=[0.7, 0.61], b=[0.6, 0.7], c=[0.7, 0.6]))
+    assert "and 2 others are within" in text
+
+
+def test_verdict_says_when_pca_is_the_best():
+    assert "PCA wins clearly" in verdict(folds(PCA=[0.8, 0.81], AE=[0.5, 0.5]))
+
+
+def test_verdict_leaves_out_failures_and_speaks_of_labels():
+    values = folds(PCA=[0.6, 0.61], AE=[0.7], FA=[np.nan, 0.9])
+    assert verdict(values) == "On held-out reconstruction PCA has R² 0.605."
+    for row in values["PCA"]:
+        row["linear_probe_accuracy"] = 0.9
+    assert verdict(values).endswith("; on the linear probe PCA has an accuracy of 0.900.")
+    assert verdict({}) == verdict({"PCA": []}) == "Nothing could be measured."
+
+
+def test_table_is_sorted_aligned_and_shows_gaps():
+    table = pd.DataFrame(
+        {
+            "n_components": [2, 2, pd.NA],
+            "reconstruction_r2": [0.5, 0.75, np.nan],
+            "reconstruction_r2_std": [0.01, 0.02, np.nan],
+            "fit_seconds": [0.0123, 12.3, np.nan],
+            "transform_seconds": [0.001, 0.002, np.nan],
+        },
+        index=["short", "a longer name", "failed"],
+    )
+    lines = format_table(table).splitlines()
+    assert [line.split("  ")[0] for line in lines[2:]] == ["a longer name", "short", "failed"]
+    assert "0.750 ± 0.020  12.3 s" in lines[2]
+    assert lines[4].count("–") == 4
+    ends = {line.index("0.750") for line in lines if "0.750" in line}
+    assert ends == {line.index("0.500") for line in lines if "0.500" in line}
+
+
+@pytest.fixture
+def pictured(seed):
+    X = make_low_rank(60, 12, rank=3, random_state=seed)
+    y = np.arange(60) % 3
+    done = run_comparison(
+        {"PCA": PCA(3), "one": PCA(1)}, X, y, metrics=None, cv=2, random_state=seed, verbose=0
+    )
+    rows = done.first_test
+    return Pictured("toy", done.table, done.first_models, X[rows], y[rows])
+
+
+def test_picture_shows_codes_and_heat_maps(pictured, tmp_path):
+    pytest.importorskip("matplotlib")
+    held_out = pictured.held_out.copy()
+    figure = draw_report(pictured)
+    titles = [ax.get_title() for ax in figure.axes]
+    assert titles[0].startswith("PCA\nR² 0.")
+    assert titles[2:5] == ["original", "PCA", "one"]
+    np.testing.assert_array_equal(held_out, pictured.held_out)
+    figure.savefig(tmp_path / "a.png")
+    assert (tmp_path / "a.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_picture_shows_images_losses_and_unlabelled_codes(pictured, tmp_path):
+    pytest.importorskip("matplotlib")
+    pictured.labels = None
+    pictured.image_shape = (3, 4)
+    pictured.models["PCA"].loss_curve_ = np.array([3.0, 2.0, 1.0])
+    figure = draw_report(pictured)
+    (losses,) = [ax for ax in figure.axes if ax.get_title() == "PCA"]
+    np.testing.assert_array_equal(losses.lines[0].get_ydata(), [3.0, 2.0, 1.0])
+    strip = next(ax for ax in figure.axes if ax.get_ylabel() == "original")
+    # Ten images of 3 x 4, each in a frame one pixel wide.
+    assert strip.images[0].get_array().shape == (5, 60)
+    shown = strip.images[0].get_array()[1:4, 1:5]
+    np.testing.assert_allclose(shown, pictured.held_out[0].reshape(3, 4))
+    figure.savefig(tmp_path / "b.png")
+
+
+def test_picture_without_matplotlib_says_what_to_install(pictured, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "matplotlib.figure", None)
+    with pytest.raises(ImportError, match=r"needs matplotlib\. Install it with `pip install skre"):
+        draw_report(pictured)
