@@ -74,6 +74,9 @@ def make_variants(options):
 def main():
     options = read_options(__doc__)
     print_machine("Autoencoder, 60,000 x 784", options)
+    from _peers import print_product_rates
+
+    print_product_rates()
     turns = interleave(make_variants(options), options.rounds)
     print_variants(turns)
     print_ratios(turns, GOALS)
