@@ -90,7 +90,8 @@ class ReconstructionMixin(ABC):
         for name, width in zip(names, widths, strict=True):
             for i in range(width):
                 given = next(flat, None)
-                pairs.append((name, i if given is None else given.removeprefix(f"{name}__")))
+                # Unnamed columns are called as in `Views.to_frame`.
+                pairs.append((name, f"x{i}" if given is None else given.removeprefix(f"{name}__")))
         return pd.MultiIndex.from_tuples(pairs, names=("view", "feature"))
 
     def __sklearn_tags__(self) -> SkrepTags:

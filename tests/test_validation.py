@@ -157,7 +157,10 @@ SEVERAL = {
         {"image": matrix(20), "text": matrix(18)},
         "the same samples: 'image' has 20 rows, 'text' has 18 rows",
     ),
-    "3-D": ((matrix(), np.zeros((20, 2, 2))), r"'view1' has 3 dimension.*X\.reshape\(len\(X\), -1\)"),
+    "3-D": (
+        (matrix(), np.zeros((20, 2, 2))),
+        r"'view1' has 3 dimension.*X\.reshape\(len\(X\), -1\)",
+    ),
     "strings": ((matrix(), np.array([["a"]] * 20)), "View 'view1'"),
     "raw text": ({"a": matrix(), "b": np.array(["word"] * 20)}, "(?i)view 'b'"),
     "complex": ((matrix(), matrix() + 1j), "View 'view1'.*Complex data not supported"),
@@ -206,9 +209,13 @@ def test_absent_by_the_mask_only():
 
 def test_unknown_and_lacking_views(on_views):
     views = two_views()
-    with pytest.raises(ValueError, match="'image', 'text'; X lacks 'text' and has the unknown 'sound'"):
+    with pytest.raises(
+        ValueError, match="'image', 'text'; X lacks 'text' and has the unknown 'sound'"
+    ):
         on_views.transform({"image": views["image"], "sound": views["text"]})
-    with pytest.raises(ValueError, match="X lacks 'text'. Pass None for a view that is wholly absent"):
+    with pytest.raises(
+        ValueError, match=r"X lacks 'text'. Pass None for a view that is wholly absent"
+    ):
         on_views.transform({"image": views["image"]})
     with pytest.raises(ValueError, match="X has the unknown 'sound'"):
         on_views.transform({**dict(zip(views.names, views, strict=True)), "sound": matrix()})
@@ -221,14 +228,20 @@ def test_a_wrong_width_names_the_view(on_views):
 
 
 def test_one_array_for_views_and_views_for_one_array(on_views, on_matrix):
-    with pytest.raises(ValueError, match="X is one array, but VAE was fitted on the views 'image', 'text'"):
+    with pytest.raises(
+        ValueError, match="X is one array, but VAE was fitted on the views 'image', 'text'"
+    ):
         on_views.transform(matrix(20, 8))
-    with pytest.raises(ValueError, match="X holds the views 'image', 'text', but Autoencoder was fitted on one"):
+    with pytest.raises(
+        ValueError, match="X holds the views 'image', 'text', but Autoencoder was fitted on one"
+    ):
         on_matrix.transform(two_views())
 
 
 @EACH
-@pytest.mark.parametrize("trap", [lambda a: [a, a], lambda a: [a], lambda a: (a,), lambda a: ([a], a)])
+@pytest.mark.parametrize(
+    "trap", [lambda a: [a, a], lambda a: [a], lambda a: (a,), lambda a: ([a], a)]
+)
 def test_the_tuple_trap(cls, trap):
     with pytest.raises(ValueError, match=r"split by view\. Pass `Views\(\(a, b\)\)`"):
         small(cls).fit(trap(matrix()))
@@ -238,7 +251,7 @@ def test_columns_of_a_two_level_frame():
     frame = two_views().to_frame()
     model = small().fit(frame)
     renamed = frame.rename(columns={"x1": "z"}, level=1)
-    with pytest.raises(ValueError, match="match those that were passed.*'image__z'.*'image__x1'"):
+    with pytest.raises(ValueError, match=r"match those that were passed.*'image__z'.*'image__x1'"):
         model.transform(renamed)
     swapped = frame[[*frame.columns[1::-1], *frame.columns[2:]]]
     with pytest.raises(ValueError, match="columns stand in another order"):
@@ -297,7 +310,9 @@ OWN = [
 ]
 
 
-@pytest.mark.parametrize(("cls", "name", "values"), OWN, ids=lambda v: v if isinstance(v, str) else "")
+@pytest.mark.parametrize(
+    ("cls", "name", "values"), OWN, ids=lambda v: v if isinstance(v, str) else ""
+)
 def test_illegal_own_parameters(cls, name, values):
     for value in values:
         with pytest.raises(ValueError, match=f"The '{name}' parameter of {cls.__name__} must be"):
@@ -345,7 +360,7 @@ def test_illegal_settings(cls, parameters, message):
 
 
 def test_a_setting_per_view_that_is_none():
-    with pytest.raises(TypeError, match="A likelihood is one of 'gaussian'.*Got 3"):
+    with pytest.raises(TypeError, match=r"A likelihood is one of 'gaussian'.*Got 3"):
         small(VAE, likelihood={"image": 3, "text": "gaussian"}).fit(two_views())
 
 
@@ -384,7 +399,7 @@ def test_a_factory_of_the_wrong_width(cls, name):
 
 
 def test_a_factory_that_returns_no_module():
-    with pytest.raises(TypeError, match="`encoder` must return a torch.nn.Module. Got str"):
+    with pytest.raises(TypeError, match=r"`encoder` must return a torch.nn.Module. Got str"):
         small(encoder=lambda n_in, n_out: "network").fit(matrix())
 
 
@@ -396,9 +411,24 @@ def test_images_of_another_shape():
 # -- domains --------------------------------------------------------------------------------
 
 DOMAINS = [
-    (Autoencoder, {"output_activation": "logistic"}, matrix(), r"output_activation='logistic'.*\[0, 1\]"),
-    (Autoencoder, {"output_activation": "softmax"}, matrix(), "output_activation='softmax'.*one-hot"),
-    (VAE, {"likelihood": "bernoulli"}, matrix(), r"likelihood='bernoulli'.*\[0, 1\].*row 0, column"),
+    (
+        Autoencoder,
+        {"output_activation": "logistic"},
+        matrix(),
+        r"output_activation='logistic'.*\[0, 1\]",
+    ),
+    (
+        Autoencoder,
+        {"output_activation": "softmax"},
+        matrix(),
+        r"output_activation='softmax'.*\[0, 1\]",
+    ),
+    (
+        VAE,
+        {"likelihood": "bernoulli"},
+        matrix(),
+        r"likelihood='bernoulli'.*\[0, 1\].*row 0, column",
+    ),
     (VAE, {"likelihood": "categorical"}, np.ones((5, 3)), "likelihood='categorical'.*one-hot"),
     (VAE, {"likelihood": "categorical"}, np.full((5, 2), 0.5), "likelihood='categorical'.*one-hot"),
     (VAE, {"likelihood": "poisson"}, -np.eye(4), r"likelihood='poisson'.*counts \(0, 1, 2"),
@@ -422,13 +452,13 @@ def test_a_domain_names_the_view():
 
 def test_softmax_over_several_views():
     views = {"a": np.eye(6), "b": np.eye(6)[::-1]}
-    with pytest.raises(ValueError, match="fits one view of one-hot rows. Got 2 views"):
+    with pytest.raises(ValueError, match=r"fits one view of one-hot rows. Got 2 views"):
         small(output_activation="softmax").fit(views)
 
 
 def test_data_outside_the_domain_after_fit():
     model = small(VAE, likelihood="poisson").fit(np.eye(5))
-    with pytest.raises(ValueError, match="likelihood='poisson'.*counts"):
+    with pytest.raises(ValueError, match=r"likelihood='poisson'.*counts"):
         model.score_samples(-np.eye(5))
 
 
@@ -465,7 +495,7 @@ def test_unfitted_density(method):
 
 def test_codes_of_the_wrong_width(on_matrix, on_views):
     for model in (on_matrix, on_views):
-        with pytest.raises(ValueError, match="Z has 3 columns, but .* makes codes of 2"):
+        with pytest.raises(ValueError, match=r"Z has 3 columns, but .* makes codes of 2"):
             model.inverse_transform(matrix(4, 3))
     with pytest.raises(ValueError, match="Z contains NaN"):
         on_matrix.inverse_transform(with_value(np.nan)[:, 1:3])

@@ -153,7 +153,9 @@ def test_a_memmap_stays_one(tmp_path, image):
 
 
 @pytest.mark.parametrize(
-    "make", [list, np.array, lambda x: np.array(x, dtype=object), pd.Series], ids=str
+    "make",
+    [list, np.array, lambda x: np.array(x, dtype=object), pd.Series],
+    ids=["list", "str_array", "object_array", "series"],
 )
 def test_raw_strings_may_have_one_dimension(make, image):
     documents = [f"word{i} text" for i in range(N)]

@@ -123,7 +123,8 @@ def feature_weights(spec: ModuleSpec, view_weights: Any) -> tuple[np.ndarray, Te
         shares = np.array([w if isinstance(w, Real) else np.nan for w in given], dtype=float)
         if not (np.isfinite(shares).all() and (shares >= 0).all() and shares.sum() > 0):
             raise ValueError(
-                f"`view_weights` must be finite numbers, not negative and not all 0. Got {view_weights!r}."
+                f"`view_weights` must be finite numbers, not negative and not all 0. "
+                f"Got {view_weights!r}."
             )
     else:
         shares = widths if view_weights == "features" else np.ones(len(widths))

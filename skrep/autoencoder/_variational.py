@@ -56,6 +56,10 @@ class VariationalMixin(DensityMixin, GenerativeMixin, ReconstructionMixin):
                 f"contain. Got beta={estimator.beta!r} with `n_importance_samples="
                 f"{estimator.n_importance_samples}`. Leave one of them at 1."
             )
+        self._check_domains(checked)
+
+    def _check_domains(self, checked: CheckedViews) -> None:
+        estimator: Any = self
         kinds = per_view(estimator.likelihood, checked.names, "likelihood")
         for name, array, value in zip(checked.names, checked.arrays, kinds, strict=True):
             setting = Likelihood.of(value)
@@ -84,7 +88,8 @@ class VariationalMixin(DensityMixin, GenerativeMixin, ReconstructionMixin):
             As in `transform`.
         n_importance_samples : int, default=1
             1 gives the evidence lower bound (beta = 1, averaged over 32 balanced draws of the
-            code, KL in closed form); more give the tighter importance-weighted bound with that many draws.
+            code, KL in closed form); more give the tighter importance-weighted bound with that
+            many draws.
 
         Returns
         -------
@@ -95,7 +100,8 @@ class VariationalMixin(DensityMixin, GenerativeMixin, ReconstructionMixin):
         Raises
         ------
         ValueError
-            If `n_importance_samples` is not a positive integer.
+            If `n_importance_samples` is not a positive integer, or the data are not what the
+            likelihood describes.
         """
         check_is_fitted(self)
         if not isinstance(n_importance_samples, (int, np.integer)) or n_importance_samples < 1:
@@ -105,6 +111,7 @@ class VariationalMixin(DensityMixin, GenerativeMixin, ReconstructionMixin):
         checked = self._check(X)  # type: ignore[attr-defined]
         if n_importance_samples == 1:
             return self._log_density(checked)
+        self._check_domains(checked)
         noise = self._noise(int(n_importance_samples))
 
         def bound(module: Any, batch: Batch) -> Tensor:
@@ -114,6 +121,7 @@ class VariationalMixin(DensityMixin, GenerativeMixin, ReconstructionMixin):
         return self._apply_to_batches(bound, checked, rows)  # type: ignore[attr-defined]
 
     def _log_density(self, checked: CheckedViews) -> np.ndarray:
+        self._check_domains(checked)
         half = self._noise(_N_PAIRS)
         half = half / half.square().mean(dim=0).sqrt()
         noise = torch.cat([half, -half])

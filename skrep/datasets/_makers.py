@@ -31,14 +31,16 @@ def make_low_rank(
 
     Parameters
     ----------
-    n_samples, n_features : int
-        Shape of the matrix.
+    n_samples : int, default=500
+        Number of rows.
+    n_features : int, default=30
+        Number of columns.
     rank : int, default=5
         Size of the code; at most `n_features`.
     noise : float, default=0.1
         Standard deviation of the Gaussian noise, in units of a feature's signal.
     nonlinear : bool, default=False
-        Bend the sheet.
+        Bend the sheet, so that it needs more than `rank` linear components.
     random_state : int, RandomState or None, default=None
         An integer makes the data repeatable.
     return_truth : bool, default=False

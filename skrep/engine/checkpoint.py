@@ -1,7 +1,11 @@
 """The state of an unfinished fit, on disk after every epoch."""
 
+import io
+import pickle
+import uuid
 import warnings
 from pathlib import Path
+from types import CodeType, FunctionType
 from typing import Any
 
 import joblib
@@ -9,9 +13,44 @@ import torch
 from skorch.callbacks import Callback
 from torch import nn
 
-__all__ = ["Checkpoint", "signature_of"]
+__all__ = ["Checkpoint", "fingerprint", "signature_of"]
 
+_MAIN = "__main__"
 _PLAIN = (bool, int, float, str, dict, list, tuple, torch.Tensor, type(None))
+
+
+def fingerprint(value: Any) -> str:
+    """Return a text that is the same in another process for the same setting, and for no other.
+
+    Parameters
+    ----------
+    value : object
+        Settings. Functions of a module count by their name, other functions by what they do:
+        a `repr` would hold an address, which is another in the next process and may belong to
+        another function in this one.
+    """
+    written = io.BytesIO()
+    pickler = _Pickler(written)
+    # Without the memo, equal settings give equal bytes whether or not they are one object.
+    pickler.fast = True
+    try:
+        pickler.dump(value)
+    except (pickle.PicklingError, TypeError, RuntimeError, AttributeError, ValueError):
+        # What cannot be compared is never taken for the same.
+        return uuid.uuid4().hex
+    return str(joblib.hash(written.getvalue()))
+
+
+class _Pickler(pickle.Pickler):
+    """Write functions that no module names as what they are made of."""
+
+    def reducer_override(self, obj: Any) -> Any:
+        if isinstance(obj, CodeType):
+            return tuple, ((obj.co_code, obj.co_consts, obj.co_names),)
+        if isinstance(obj, FunctionType) and ("<" in obj.__qualname__ or obj.__module__ == _MAIN):
+            cells = tuple(cell.cell_contents for cell in obj.__closure__ or ())
+            return tuple, ((obj.__code__, obj.__defaults__, obj.__kwdefaults__, cells),)
+        return NotImplemented
 
 
 def signature_of(module: nn.Module, *parts: Any) -> str:

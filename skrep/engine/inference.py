@@ -64,9 +64,15 @@ def apply_in_chunks(
             parts = [parts] if isinstance(parts, Tensor) else list(parts)
             arrays = [part.cpu().numpy() for part in parts]
             if stop - start == n:
-                return arrays
+                return [_of_its_own(array, data) for array in arrays]
             if not results:
                 results = [np.empty((n, *a.shape[1:]), dtype=a.dtype) for a in arrays]
             for whole, part in zip(results, arrays, strict=True):
                 whole[start:stop] = part
     return results
+
+
+def _of_its_own(array: np.ndarray, data: ViewData) -> np.ndarray:
+    # A network may hand its input through; the caller's array must not change with the result.
+    sources = (source for source in data.X if isinstance(source, np.ndarray))
+    return array.copy() if any(np.may_share_memory(array, s) for s in sources) else array

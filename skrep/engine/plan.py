@@ -1,6 +1,7 @@
 """What one fit needs to know, decided once from the estimator's and the trainer's settings."""
 
 import inspect
+from importlib import import_module
 from numbers import Integral
 from typing import Any
 
@@ -8,6 +9,7 @@ import torch
 from skorch.callbacks import Callback, EarlyStopping
 from torch import Tensor, nn
 
+from skrep.engine.checkpoint import fingerprint
 from skrep.engine.device import resolve_device
 from skrep.engine.net import Net, backward, loss_of
 from skrep.engine.optimizers import make_optimizer, make_schedule
@@ -48,15 +50,15 @@ class TrainingPlan:
         self.trainer.check()
         self.batch_size = batch_size
         self.learning_rate = learning_rate
-        self.accelerator = self.trainer.distributed
+        self.accelerator: Any = self.trainer.distributed
         self.device = resolve_device(device if self.accelerator is None else self._own_device())
-        self.seed = seed
+        rank, world = self.share = self._share()
+        self.seed = seed = self._agreed(seed)
         self.gradient_clip = self.trainer.gradient_clip
         self.autocast = self.trainer.precision == "bfloat16"
         self.dtype = torch.float64 if self.trainer.precision == "float64" else torch.float32
         # Row order on the CPU, where the permutation is used; noise where it is added. In a
         # distributed fit all processes share the order and differ in the noise.
-        rank, world = self.share = self._share()
         self.order = make_generator(seed)
         self.noise = make_generator(seed + 1 + rank, self.device)
         self.validation_noise = make_generator(seed, self.device)
@@ -71,10 +73,24 @@ class TrainingPlan:
     def _own_device(self) -> str:
         return str(self.accelerator.device)
 
+    def _agreed(self, seed: int) -> int:
+        # Without an integer `random_state` each process has drawn its own, and processes that
+        # hold out different rows would stop after different epochs.
+        if self.share[1] == 1:
+            return seed
+        shared = import_module("accelerate.utils").broadcast_object_list([seed])
+        return int(shared[0])
+
     def _share(self) -> tuple[int, int]:
         if self.accelerator is None:
             return 0, 1
         return int(self.accelerator.process_index), int(self.accelerator.num_processes)
+
+    @property
+    def identity(self) -> str:
+        """Text that tells the trainer's objects and functions apart, for a checkpoint."""
+        trainer = self.trainer
+        return fingerprint((trainer.optimizer, trainer.schedule, trainer.early_stopping))
 
     def never_stop_early(self) -> None:
         """Train on all rows: a single pass has no epochs to choose between."""
@@ -135,6 +151,8 @@ class TrainingPlan:
         if self.accelerator is None:
             return
         prepared = self.accelerator.prepare(_LossModule(net.module_))
+        # It would keep every module that was ever trained.
+        self.accelerator._models.remove(prepared)
         self.loss_of = lambda module, batch, generator: prepared(batch, generator)
 
 

@@ -80,9 +80,8 @@ def run_training(
         plan.never_stop_early()
     callbacks = plan.make_callbacks(verbose, max_epochs, label)
     if plan.trainer.checkpoint is not None:
-        signature = signature_of(
-            module, identity, plan.seed, max_epochs, plan.device.type, data.X, data._present, data.y
-        )
+        how = (identity, plan.identity, plan.seed, max_epochs, plan.device.type)
+        signature = signature_of(module, how, data.X, data._present, data.y)
         callbacks.append(Checkpoint(plan.trainer.checkpoint, signature, fast))
     net = Net(module, plan, callbacks=callbacks, max_epochs=max_epochs, device=str(plan.device))
     # Training makes no predictions that skorch's scoring callbacks could collect.

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sklearn.decomposition import PCA
+from sklearn.pipeline import Pipeline
 
 from skrep.metrics._inputs import code_of, matrix_of
 
@@ -59,6 +60,7 @@ def draw_report(pictured: Pictured) -> Any:
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
+        from matplotlib.layout_engine import ConstrainedLayoutEngine
     except ImportError as error:
         raise ImportError(
             "drawing needs matplotlib. Install it with `pip install skrep[plot]`."
@@ -67,7 +69,8 @@ def draw_report(pictured: Pictured) -> Any:
     names = [name for name in ranked if name in pictured.models]
     trained = [name for name in names if len(_loss_curve(pictured.models[name])) > 1]
     lower = 0.55 * (len(names) + 1) + 0.6 if pictured.image_shape else 4.2
-    figure = Figure(figsize=(max(2.3 * len(names), 10.0), 3.9 + lower), layout="constrained")
+    engine = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.06)
+    figure = Figure(figsize=(max(2.3 * len(names), 10.0), 3.9 + lower), layout=engine)
     FigureCanvasAgg(figure)
     figure.suptitle(f"skrep on {pictured.title}", fontsize=14)
     rows: Any = figure.subfigures(2, 1, height_ratios=[3.1, lower])
@@ -91,7 +94,9 @@ def _draw_codes(figure: Any, pictured: Pictured, names: list[str]) -> None:
         "Codes of held-out rows along their two widest directions (scores: means over folds)",
         fontsize=11,
     )
-    shown = slice(0, _MAX_SAMPLES)
+    # Held-out rows keep their order, which may be by class: the first few would miss some.
+    n_samples = len(pictured.held_out)
+    shown = np.unique(np.linspace(0, n_samples - 1, min(_MAX_SAMPLES, n_samples)).astype(int))
     labels = None if pictured.labels is None else pictured.labels[shown]
     classes = np.array([]) if pictured.labels is None else np.unique(pictured.labels)
     size = 8 if len(pictured.held_out) > 150 else 18
@@ -180,13 +185,14 @@ def _draw_losses(figure: Any, pictured: Pictured, names: list[str]) -> None:
         ax.plot(np.arange(1, len(losses) + 1), losses, color="tab:blue", linewidth=1.4)
         ax.set_title(name, fontsize=9)
         ax.set_xlabel("epoch", fontsize=8)
+        ax.locator_params(axis="x", integer=True)
         ax.tick_params(labelsize=8)
         for side in ("top", "right"):
             ax.spines[side].set_visible(False)
 
 
 def _loss_curve(model: Any) -> np.ndarray:
-    last = model.steps[-1][1] if hasattr(model, "steps") else model
+    last = model.steps[-1][1] if isinstance(model, Pipeline) else model
     return np.asarray(getattr(last, "loss_curve_", ()), dtype=float)
 
 

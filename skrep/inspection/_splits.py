@@ -20,7 +20,7 @@ def as_samples(X: Any) -> Any:
         return as_views(X)
     if sp.issparse(X):
         return X.tocsr()
-    if not hasattr(X, "shape"):
+    if getattr(X, "shape", None) is None:
         X = np.asarray(X)
     if len(X.shape) != 2:
         raise ValueError(

@@ -54,7 +54,7 @@ def labels_of(y: Any, metric: str) -> np.ndarray:
     classes, labels = np.unique(np.asarray(y).ravel(), return_inverse=True)
     if len(classes) < 2:
         raise ValueError(
-            f"`{metric}` needs at least two classes, and y holds only {classes.tolist()[0]!r}. Shuffle "
-            f"before splitting, or stratify the split."
+            f"`{metric}` needs at least two classes, and y holds only {classes.tolist()[0]!r}. "
+            f"Shuffle before splitting, or stratify the split."
         )
     return labels

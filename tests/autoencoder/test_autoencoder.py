@@ -19,8 +19,8 @@ def digits(seed):
     return train_test_split(load_digits().data, test_size=0.3, random_state=seed)
 
 
-@pytest.fixture(scope="module")
-def X(seed):
+@pytest.fixture(name="X", scope="module")
+def low_rank(seed):
     return make_low_rank(200, 12, rank=3, noise=0.2, random_state=seed)
 
 
@@ -176,7 +176,9 @@ def test_score_of_views_is_relative_to_their_variance(seed):
     relative = [e / a.var(axis=0).mean() for e, a in zip(errors(model, views), views, strict=True)]
     assert model.score(views) == pytest.approx(-np.mean(relative), rel=1e-4)
     stretched = Views((1e3 * views[0], views[1]))
-    assert small(seed).fit(stretched).score(stretched) == pytest.approx(model.score(views), rel=1e-3)
+    assert small(seed).fit(stretched).score(stretched) == pytest.approx(
+        model.score(views), rel=1e-3
+    )
 
 
 def test_a_constant_view_is_harmless(seed):

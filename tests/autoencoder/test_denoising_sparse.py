@@ -19,8 +19,8 @@ from skrep import (
 from skrep.datasets import make_low_rank
 
 
-@pytest.fixture(scope="module")
-def X(seed):
+@pytest.fixture(name="X", scope="module")
+def low_rank(seed):
     return make_low_rank(400, 20, rank=3, noise=0.05, random_state=seed)
 
 
@@ -94,7 +94,9 @@ def test_gaussian_noise_is_in_units_of_the_scaled_data(X, seed):
 
 
 def test_without_noise_it_is_the_plain_autoencoder(X, seed):
-    none = DenoisingAutoencoder(corruption=Corruption("gaussian", level=0.0), **settings(seed)).fit(X)
+    none = DenoisingAutoencoder(corruption=Corruption("gaussian", level=0.0), **settings(seed)).fit(
+        X
+    )
     plain = Autoencoder(**settings(seed)).fit(X)
     np.testing.assert_allclose(none.transform(X), plain.transform(X), atol=1e-5)
 

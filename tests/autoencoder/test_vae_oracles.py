@@ -1,5 +1,7 @@
 """The VAE against closed forms and numerical integration."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -15,8 +17,8 @@ from skrep.nn.module import Batch
 N, D, K = 800, 12, 3
 
 
-@pytest.fixture(scope="module")
-def X(seed):
+@pytest.fixture(name="X", scope="module")
+def low_rank(seed):
     return make_low_rank(N, D, rank=K, noise=0.5, random_state=seed)
 
 
@@ -34,7 +36,7 @@ def rough(X, seed):
 
 def ppca_evidence(X, k):
     """Mean log-evidence of probabilistic PCA at its optimum (Tipping and Bishop, 1999)."""
-    n, d = X.shape
+    _n, d = X.shape
     values, vectors = np.linalg.eigh(np.cov(X.T, bias=True))
     values, vectors = values[::-1], vectors[:, ::-1]
     noise = values[k:].mean()
@@ -147,7 +149,7 @@ def test_importance_weighting_closes_the_gap(rough, X, seed):
             weights = rough.module_.log_weights(batch, noise)
         rows.append(importance_weighted_bound(weights).double().numpy())
     # Draws differ between rows, so means have a standard error; five of them, 3e-7 a comparison.
-    for few, many in zip(rows[:-1], rows[1:], strict=True):
+    for few, many in itertools.pairwise(rows):
         difference = many - few
         assert difference.mean() > -5 * difference.std() / np.sqrt(N)
     assert rows[-1].mean() > elbo + 0.5 * (evidence - elbo)
@@ -184,7 +186,8 @@ def test_bernoulli_log_probability_against_a_grid(k, seed):
     # Five standard errors of at most 7 patterns (4e-6), and the rounding of float32.
     assert (np.abs(estimate - exact) < 5 * error + 2e-3).all()
     assert np.abs(estimate - exact).mean() < 0.1
-    assert (model.score_samples(patterns) < exact + 0.05).all()
+    # The plain bound is a mean of 32 draws; balancing them only lowers its error.
+    assert (model.score_samples(patterns) < exact + 5 * log_w.std(axis=0) / np.sqrt(32)).all()
 
 
 def test_bernoulli_probabilities_of_all_patterns_sum_to_at_most_one(seed):
@@ -219,5 +222,7 @@ def test_score_is_the_mean_of_score_samples(linear, X):
 @pytest.mark.parametrize("n_draws", [1, 7])
 def test_score_samples_does_not_depend_on_neighbours(linear, X, n_draws):
     rows = linear.score_samples(X, n_draws)
-    np.testing.assert_allclose(linear.score_samples(X[::-1][:50], n_draws), rows[::-1][:50], rtol=1e-4)
+    np.testing.assert_allclose(
+        linear.score_samples(X[::-1][:50], n_draws), rows[::-1][:50], rtol=1e-4
+    )
     np.testing.assert_allclose(linear.score_samples(X[7:8], n_draws), rows[7:8], rtol=1e-4)

@@ -7,16 +7,16 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from skorch import callbacks as skorch_callbacks
-from skorch.callbacks import Callback
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
+from skorch import callbacks as skorch_callbacks
+from skorch.callbacks import Callback
 
 from skrep import Autoencoder, Trainer
 
 
-@pytest.fixture
-def X(seed):
+@pytest.fixture(name="X")
+def make_data(seed):
     rng = np.random.default_rng(seed)
     return (rng.normal(size=(60, 3)) @ rng.normal(size=(3, 8))).astype(np.float32)
 
@@ -135,6 +135,21 @@ def test_freezer_freezes(X, seed):
     assert not any(name.startswith("encoder") for name in moved)
 
 
+def test_freezer_freezes_later_too(X, seed):
+    at_second = {}
+
+    class Note(Callback):
+        def on_epoch_begin(self, net, **kwargs):
+            if len(net.history) == 2:
+                weights = net.module_.named_parameters()
+                at_second.update({n: p.detach().clone() for n, p in weights})
+
+    freezer = skorch_callbacks.Freezer("encoder*", at=2)
+    estimator = model(seed, callbacks=[Note, freezer]).fit(X)
+    same = {n for n, p in estimator.module_.named_parameters() if torch.equal(p, at_second[n])}
+    assert same == {name for name in at_second if name.startswith("encoder")}
+
+
 def _weights_before_and_after(X, seed, callback):
     start = {}
 
@@ -153,7 +168,9 @@ def test_callbacks_can_be_named_and_named_as_ours_are(X, seed, tmp_path):
     np.testing.assert_allclose(seen, np.repeat(estimator.loss_curve_, 2))
 
 
-@pytest.mark.parametrize("factory", [lambda seen: lambda: Record(seen), lambda seen: partial(Record, seen)])
+@pytest.mark.parametrize(
+    "factory", [lambda seen: lambda: Record(seen), lambda seen: partial(Record, seen)]
+)
 def test_a_factory_is_called_once_a_fit(factory, X, seed):
     seen = []
     estimator = model(seed, callbacks=[factory(seen)])
@@ -206,9 +223,7 @@ def logged(folder):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     events = EventAccumulator(str(folder)).Reload()
-    return {
-        tag: [event.value for event in events.Scalars(tag)] for tag in events.Tags()["scalars"]
-    }
+    return {tag: [event.value for event in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
 
 
 def test_tensorboard_holds_the_loss_of_every_epoch(X, seed, board):

@@ -8,16 +8,17 @@ from skorch.callbacks import Callback
 
 from skrep import VAE, Autoencoder, DenoisingAutoencoder, Trainer
 from skrep.engine import checkpoint as checkpoint_module
+from skrep.engine.checkpoint import fingerprint
 
 N_EPOCHS = 8
 
 
-@pytest.fixture
-def X(seed):
+@pytest.fixture(name="X")
+def make_data(seed):
     return np.random.default_rng(seed).random((60, 8)).astype(np.float32)
 
 
-class Interrupt(RuntimeError):
+class InterruptedFitError(RuntimeError):
     """What stops the first fit."""
 
 
@@ -29,7 +30,7 @@ class Raise(Callback):
 
     def on_epoch_begin(self, net, **kwargs):
         if len(net.history) == self.epoch:
-            raise Interrupt
+            raise InterruptedFitError
 
 
 class CountEpochs(Callback):
@@ -88,7 +89,7 @@ def assert_same_fit(one, other):
 def test_an_interrupted_fit_ends_as_if_it_had_not_been(kind, X, seed, tmp_path):
     whole = model(kind, None, seed).fit(X)
     interrupted = model(kind, tmp_path, seed, callbacks=[Raise(4)])
-    with pytest.raises(Interrupt):
+    with pytest.raises(InterruptedFitError):
         interrupted.fit(X)
     seen = []
     resumed = model(kind, tmp_path, seed, callbacks=[lambda: CountEpochs(seen)]).fit(X)
@@ -179,6 +180,34 @@ def test_a_schedule_made_anew_never_reads_the_file(X, seed, tmp_path):
     assert_same_fit(fitted(tmp_path, 50), fitted(None, 50))
 
 
+def step_down(optimizer, n_steps):
+    return torch.optim.lr_scheduler.StepLR(optimizer, 3)
+
+
+def build_encoder(n_in, n_out):
+    return torch.nn.Linear(n_in, n_out)
+
+
+def test_a_fit_is_known_again_in_another_process(seed):
+    estimator = model("adam", "folder", seed, encoder=build_encoder)
+    stop = skorch_callbacks.EarlyStopping()
+    estimator.set_params(trainer__schedule=step_down, trainer__early_stopping=stop)
+    # An address would be another one there.
+    assert " at 0x" not in estimator._identity()
+
+
+def test_fingerprints_tell_functions_apart():
+    def scaled(factor):
+        return lambda x: factor * x
+
+    assert fingerprint(scaled(2)) == fingerprint(scaled(2)) != fingerprint(scaled(3))
+    assert fingerprint(step_down) == fingerprint(step_down) != fingerprint(build_encoder)
+    assert fingerprint({"a": 1}) != fingerprint({"a": 2})
+    # A generator cannot be written down, so it is never the same.
+    endless = iter(x for x in [1])
+    assert fingerprint(endless) != fingerprint(endless)
+
+
 def test_a_crash_while_writing_leaves_the_last_good_file(X, seed, tmp_path, monkeypatch):
     whole = model("noise", None, seed).fit(X)
     save = torch.save
@@ -202,7 +231,7 @@ def test_a_crash_while_writing_leaves_the_last_good_file(X, seed, tmp_path, monk
 
 
 def test_another_number_of_threads_warns(X, seed, tmp_path):
-    with pytest.raises(Interrupt):
+    with pytest.raises(InterruptedFitError):
         model("adam", tmp_path, seed, callbacks=[Raise(3)]).fit(X)
     before = torch.get_num_threads()
     torch.set_num_threads(before + 1)

@@ -1,5 +1,7 @@
 """Batches hold every row once, in the dtype asked for, without reading the whole."""
 
+from itertools import chain
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -45,6 +47,10 @@ def row_numbers(batches):
     return [batch.views[0][:, 0].int().tolist() for batch in batches]
 
 
+def flat(lists):
+    return list(chain.from_iterable(lists))
+
+
 def generator(seed):
     return torch.Generator().manual_seed(seed)
 
@@ -52,7 +58,7 @@ def generator(seed):
 @pytest.mark.parametrize("batch_size", [1, 7, 20, 100])
 def test_every_row_comes_once_an_epoch_in_a_fresh_order(batch_size, seed):
     batches = BatchIterator(ViewData([numbered(20)]), batch_size, order=generator(seed))
-    first, second = sum(row_numbers(batches), []), sum(row_numbers(batches), [])
+    first, second = flat(row_numbers(batches)), flat(row_numbers(batches))
     assert sorted(first) == sorted(second) == list(range(20))
     assert first != second  # equal by chance once in 20! draws
     assert len(batches) == len(batches.sizes) == -(-20 // batch_size)
@@ -70,7 +76,7 @@ def test_the_order_is_kept_without_a_generator():
 def test_order_is_the_generators_permutation(seed):
     drawn = torch.randperm(10, generator=generator(seed)).tolist()
     batches = BatchIterator(ViewData([numbered(10)]), 4, order=generator(seed))
-    assert sum(row_numbers(batches), []) == drawn
+    assert flat(row_numbers(batches)) == drawn
 
 
 @pytest.mark.parametrize(
@@ -87,7 +93,7 @@ def test_order_is_the_generators_permutation(seed):
 def test_a_last_batch_that_is_too_small_joins_the_one_before(n_samples, smallest, sizes):
     batches = BatchIterator(ViewData([numbered(n_samples)]), 4, min_batch_size=smallest)
     assert [len(numbers) for numbers in row_numbers(batches)] == sizes
-    assert sum(row_numbers(batches), []) == list(range(n_samples))
+    assert flat(row_numbers(batches)) == list(range(n_samples))
 
 
 def test_a_subset_of_rows(seed):
@@ -95,7 +101,7 @@ def test_a_subset_of_rows(seed):
     data = ViewData([numbered(10)])
     assert row_numbers(BatchIterator(data, 2, rows=rows)) == [[1, 3], [5, 8], [9]]
     shuffled = BatchIterator(data, 2, rows=rows, order=generator(seed))
-    assert sorted(sum(row_numbers(shuffled), [])) == rows.tolist()
+    assert sorted(flat(row_numbers(shuffled))) == rows.tolist()
 
 
 def test_batches_name_the_positions_of_their_rows(seed):
@@ -113,7 +119,7 @@ def test_shares_partition_every_batch(world, rows, seed):
         for rank in range(world)
     ]
     for numbers, *shares in zip(whole, *parts, strict=True):
-        assert sorted(sum(shares, [])) == sorted(numbers)
+        assert sorted(flat(shares)) == sorted(numbers)
         assert max(map(len, shares)) - min(map(len, shares)) <= 1
 
 
@@ -148,8 +154,8 @@ def test_a_memory_map_is_read_a_batch_at_a_time(tmp_path, seed):
     X = np.load(path, mmap_mode="r").view(Spied)
     data = ViewData([X])
     shuffled = BatchIterator(data, 8, order=generator(seed))
-    assert sorted(sum(row_numbers(shuffled), [])) == list(range(100))
-    assert sum(row_numbers(BatchIterator(data, 8)), []) == list(range(100))
+    assert sorted(flat(row_numbers(shuffled))) == list(range(100))
+    assert flat(row_numbers(BatchIterator(data, 8))) == list(range(100))
     assert X.taken
     assert max(X.taken) == 8
 

@@ -44,8 +44,8 @@ class Bottleneck(RepresentationModule):
         return LossTerms(error + 0.1 * size, reconstruction=error, size=size)
 
 
-@pytest.fixture
-def X(seed):
+@pytest.fixture(name="X")
+def make_data(seed):
     return np.random.default_rng(seed).normal(size=(N_SAMPLES, WIDTH)).astype(np.float32)
 
 
@@ -95,7 +95,9 @@ def by_hand(X, seed, make_optimizer, *, epochs=3, noise=0.0, after_backward=None
 
 def assert_same_weights(one, other, atol=1e-6):
     for (name, left), right in zip(one.named_parameters(), other.parameters(), strict=True):
-        torch.testing.assert_close(left, right, rtol=0, atol=atol, msg=lambda m, n=name: f"{n}: {m}")
+        torch.testing.assert_close(
+            left, right, rtol=0, atol=atol, msg=lambda m, n=name: f"{n}: {m}"
+        )
 
 
 CASES = {
@@ -157,9 +159,7 @@ def test_clipping_equals_a_plain_torch_loop(X, seed):
         nn.utils.clip_grad_norm_(module.parameters(), 0.05)
 
     module, _ = by_engine(X, seed, Trainer("sgd", gradient_clip=0.05), learning_rate=0.5)
-    expected, _ = by_hand(
-        X, seed, lambda p: torch.optim.SGD(p, lr=0.5), after_backward=clip
-    )
+    expected, _ = by_hand(X, seed, lambda p: torch.optim.SGD(p, lr=0.5), after_backward=clip)
     assert_same_weights(module, expected)
 
 

@@ -19,8 +19,8 @@ class DropoutEncoder:
         return nn.Sequential(nn.Linear(n_in, 16), nn.ReLU(), nn.Dropout(0.5), nn.Linear(16, n_out))
 
 
-@pytest.fixture
-def X(seed):
+@pytest.fixture(name="X")
+def make_data(seed):
     return np.random.default_rng(seed).random((60, 8)).astype(np.float32)
 
 
@@ -70,7 +70,7 @@ def test_global_generators_never_move(name, random_state, X):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_fit_that_fails_leaves_them_too(name, X):
-    with global_generators_unmoved(), pytest.raises(RuntimeError, match="non-finite|became"):
+    with global_generators_unmoved(), pytest.raises(RuntimeError, match=r"non-finite|became"):
         models(0, max_epochs=50)[name].set_params(learning_rate=1e30).fit(X)
 
 
@@ -98,10 +98,10 @@ def test_without_a_seed_fits_differ(X):
 
 
 def test_a_random_state_is_drawn_from(X, seed):
-    state = np.random.RandomState(seed)  # noqa: NPY002 - scikit-learn's kind of generator
+    state = np.random.RandomState(seed)
     first = models(state)["plain"].fit(X)
     second = models(state)["plain"].fit(X)
-    again = models(np.random.RandomState(seed))["plain"].fit(X)  # noqa: NPY002
+    again = models(np.random.RandomState(seed))["plain"].fit(X)
     np.testing.assert_array_equal(first.transform(X), again.transform(X))
     assert not np.array_equal(first.transform(X), second.transform(X))
 
@@ -163,9 +163,13 @@ def test_a_fork_starts_from_its_seed_and_restores(seed):
 
 
 def test_a_fork_restores_after_an_error(seed):
-    with global_generators_unmoved(), pytest.raises(KeyError), forked_rng(seed):
-        torch.rand(3)
-        raise KeyError
+    def draw_and_fail():
+        with forked_rng(seed):
+            torch.rand(3)
+            raise KeyError
+
+    with global_generators_unmoved(), pytest.raises(KeyError):
+        draw_and_fail()
 
 
 def test_a_generator_is_its_own(seed):

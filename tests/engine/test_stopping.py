@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from skorch import callbacks as skorch_callbacks
 from sklearn.exceptions import ConvergenceWarning
+from skorch import callbacks as skorch_callbacks
 
 from skrep.engine.data import ViewData
 from skrep.engine.plan import TrainingPlan
@@ -33,17 +33,15 @@ class Mean(RepresentationModule):
         return LossTerms((batch.views[0] - self.centre).square().mean() + self.offset)
 
 
-@pytest.fixture
-def X(seed):
+@pytest.fixture(name="X")
+def make_data(seed):
     return np.random.default_rng(seed).normal(size=(40, 2)).astype(np.float32)
 
 
 def run(X, seed, stop, *, offset=0.0, max_epochs=300, learning_rate=0.3, **settings):
     module = Mean(offset)
     trainer = Trainer("sgd", early_stopping=stop, **settings)
-    plan = TrainingPlan(
-        trainer, batch_size=5, learning_rate=learning_rate, device="cpu", seed=seed
-    )
+    plan = TrainingPlan(trainer, batch_size=5, learning_rate=learning_rate, device="cpu", seed=seed)
     return module, run_training(module, ViewData([X]), plan, max_epochs=max_epochs).history
 
 
@@ -58,7 +56,9 @@ def test_the_best_weights_come_back(offset, X, seed):
     module, history = run(X, seed, 3, offset=offset)
     best = int(history["valid_loss"].argmin())
     assert history["valid_loss"].iloc[-1] > history["valid_loss"].iloc[best]
-    np.testing.assert_allclose(held_out_loss(module, X), history["valid_loss"].iloc[best], rtol=1e-5)
+    np.testing.assert_allclose(
+        held_out_loss(module, X), history["valid_loss"].iloc[best], rtol=1e-5
+    )
 
 
 @pytest.mark.parametrize("patience", [1, 4, np.int64(2)])

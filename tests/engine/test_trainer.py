@@ -6,12 +6,12 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from skorch.callbacks import EarlyStopping
 from sklearn.base import clone
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from skorch.callbacks import EarlyStopping
 
 from skrep import VAE, Autoencoder, Trainer
 from skrep.engine.data import ViewData
@@ -22,8 +22,8 @@ from skrep.nn.module import LossTerms, RepresentationModule
 from skrep.utils.sklearn_private import InvalidParameterError
 
 
-@pytest.fixture
-def X(seed):
+@pytest.fixture(name="X")
+def make_data(seed):
     rng = np.random.default_rng(seed)
     return (rng.normal(size=(60, 3)) @ rng.normal(size=(3, 8))).astype(np.float32)
 
@@ -267,7 +267,8 @@ def test_a_linear_schedule_covers_half_the_way_of_a_constant_rate():
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_a_compiled_loss_gives_the_same_fit(X, seed):
-    plain = model(seed).fit(X)
-    compiled = model(seed, trainer=Trainer(compile=True)).fit(X)
+    # Not Adam: at the PCA start gradients are near 0, and it makes full steps of their rounding.
+    plain = model(seed, trainer=Trainer("sgd"), learning_rate=0.1).fit(X)
+    compiled = model(seed, trainer=Trainer("sgd", compile=True), learning_rate=0.1).fit(X)
     np.testing.assert_allclose(compiled.loss_curve_, plain.loss_curve_, rtol=1e-4)
     np.testing.assert_allclose(compiled.transform(X), plain.transform(X), rtol=1e-3, atol=1e-4)

@@ -22,15 +22,25 @@ def test_verdict_names_a_clear_winner_and_the_gaps():
     assert "0.020 ± 0.000 above VAE and 0.103 ± 0.006 above PCA." in text
 
 
-def test_verdict_is_modest_within_the_spread():
+def test_verdict_is_modest_where_the_folds_cannot_tell():
     text = verdict(folds(PCA=[0.60, 0.70], AE=[0.66, 0.65]))
     assert "there is no clear winner: AE leads with R² 0.655, but PCA (0.005 ±" in text
-    assert text.endswith("is within the spread over folds.")
+    assert text.endswith("is too close to tell over these folds.")
     text = verdict(folds(PCA=[0.5, 0.5], AE=[0.66, 0.65], VAE=[0.65, 0.655]))
-    assert "VAE (0.003 ± 0.011 behind) is within" in text
+    assert "VAE (0.003 ± 0.011 behind) is too close" in text
     assert text.endswith("while PCA is 0.155 ± 0.007 behind.")
     text = verdict(folds(PCA=[0.6, 0.7], a=[0.7, 0.61], b=[0.6, 0.7], c=[0.7, 0.6]))
-    assert "and 2 others are within" in text
+    assert "and 2 others are too close" in text
+
+
+@pytest.mark.parametrize(("n_folds", "factor"), [(2, 15.6), (3, 3.93), (5, 1.86)])
+def test_clear_needs_the_documented_number_of_standard_deviations(n_folds, factor):
+    noise = np.arange(n_folds) - np.mean(np.arange(n_folds))
+    noise /= noise.std(ddof=1) * 100
+    for share, clear in ((0.98, False), (1.02, True)):
+        gap = 0.01 * factor * share + noise
+        text = verdict(folds(PCA=[0.5] * n_folds, AE=list(0.5 + gap)))
+        assert ("wins clearly" in text) == clear
 
 
 def test_verdict_says_when_pca_is_the_best():
@@ -60,7 +70,7 @@ def test_table_is_sorted_aligned_and_shows_gaps():
     lines = format_table(table).splitlines()
     assert [line.split("  ")[0] for line in lines[2:]] == ["a longer name", "short", "failed"]
     assert "0.750 ± 0.020  12.3 s" in lines[2]
-    assert lines[4].count("–") == 4
+    assert lines[4].count("–") == 3
     ends = {line.index("0.750") for line in lines if "0.750" in line}
     assert ends == {line.index("0.500") for line in lines if "0.500" in line}
 
@@ -108,3 +118,13 @@ def test_picture_without_matplotlib_says_what_to_install(pictured, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "matplotlib.figure", None)
     with pytest.raises(ImportError, match=r"needs matplotlib\. Install it with `pip install skre"):
         draw_report(pictured)
+
+
+def test_picture_shows_every_class_of_many_sorted_rows(seed):
+    pytest.importorskip("matplotlib")
+    X, y = make_low_rank(1200, 4, rank=2, random_state=seed), np.repeat(np.arange(3), 400)
+    table = pd.DataFrame({"reconstruction_r2": [0.5]}, index=["PCA"])
+    figure = draw_report(Pictured("sorted", table, {"PCA": PCA(2).fit(X)}, X, y))
+    counts = [len(points.get_offsets()) for points in figure.axes[0].collections]
+    assert sum(counts) == 400
+    assert max(counts) - min(counts) <= 2
