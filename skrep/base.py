@@ -14,6 +14,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
+from skrep.engine.checkpoint import fingerprint
 from skrep.engine.data import ViewData
 from skrep.engine.inference import CHUNK_ROWS, apply_in_chunks, on_device
 from skrep.engine.plan import TrainingPlan
@@ -152,7 +153,7 @@ class RepresentationEstimator(
             outer, _, inner = key.partition("__")
             if inner and outer in self._nested and outer not in params:
                 value = getattr(self, outer)
-                if value is None or isinstance(value, str):
+                if value is None or isinstance(value, (str, Real)):
                     setattr(self, outer, self._nested[outer](value))
         super().set_params(**params)
         return self
@@ -268,6 +269,7 @@ class GradientEstimator(RepresentationEstimator):
             label=type(self).__name__,
             identity=self._identity(),
             optimizer_state=None if first else self._optimizer_state,
+            first_epoch=0 if first else self.n_iter_,
         )
         self._finish(result.history, first)
         # The optimiser's memory is twice the weights: only kept where training goes on.
@@ -291,10 +293,10 @@ class GradientEstimator(RepresentationEstimator):
         self.n_iter_ = len(history)
 
     def _identity(self) -> str:
-        ignored = ("verbose", "device", "trainer", "trainer__checkpoint", "trainer__callbacks")
-        params = self.get_params(deep=True)
-        kept = {name: repr(value) for name, value in params.items() if name not in ignored}
-        return f"{type(self).__name__}{sorted(kept.items())}"
+        ignored = ("verbose", "device", "trainer", "random_state")
+        params = self.get_params(deep=False)
+        kept = sorted((name, value) for name, value in params.items() if name not in ignored)
+        return f"{type(self).__name__}-{fingerprint(kept)}"
 
     def __sklearn_is_fitted__(self) -> bool:
         """Return whether there is a trained module."""

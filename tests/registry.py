@@ -37,9 +37,7 @@ class Case:
     data: Callable[[int], np.ndarray] = field(
         default=lambda seed: make_low_rank(120, 12, rank=3, noise=0.1, random_state=seed)
     )
-    views: Callable[[int], Any] = field(
-        default=lambda seed: make_multiview(120, random_state=seed)
-    )
+    views: Callable[[int], Any] = field(default=lambda seed: make_multiview(120, random_state=seed))
     adapter: Callable[[Any], Any] | None = None
 
     @property

@@ -258,6 +258,22 @@ def test_columns_of_a_two_level_frame():
         model.transform(swapped)
 
 
+def test_numbered_columns_of_a_two_level_frame():
+    labels = pd.MultiIndex.from_tuples([("a", 0), ("a", 1), ("b", 0), ("b", 7)])
+    frame = pd.DataFrame(matrix(20, 4), columns=labels)
+    model = small().fit(frame)
+    assert not hasattr(model, "feature_names_in_")
+    with pytest.raises(ValueError, match="columns stand in another order"):
+        model.transform(frame[[("a", 1), ("a", 0), ("b", 0), ("b", 7)]])
+    with pytest.raises(ValueError, match=r"Unknown: 'b__8'. Missing: 'b__7'"):
+        model.transform(frame.rename(columns={7: 8}, level=1))
+    # The order of the views is theirs, and arrays have no names to compare.
+    turned = model.transform(frame[[("b", 0), ("b", 7), ("a", 0), ("a", 1)]])
+    np.testing.assert_array_equal(turned, model.transform(frame))
+    arrays = {"a": frame["a"].to_numpy(), "b": frame["b"].to_numpy()}
+    np.testing.assert_array_equal(model.transform(arrays), turned)
+
+
 def test_a_refit_forgets_the_views():
     model = small().fit(two_views().to_frame())
     model.fit(matrix())

@@ -46,7 +46,13 @@ AUTOENCODER_CONSTRAINTS: Final[dict[str, list[Any]]] = {
 }
 
 # What an output activation can reach, beyond which its target would be squashed.
-_RANGES: Final = {"logistic": "unit_interval", "softmax": "unit_interval"}
+_RANGES: Final = {
+    "logistic": "unit_interval",
+    "softmax": "unit_interval",
+    "tanh": "signed_unit",
+    "relu": "non_negative",
+    "softplus": "non_negative",
+}
 
 
 class AutoencoderMixin(ReconstructionMixin, ReconstructionErrorMixin):

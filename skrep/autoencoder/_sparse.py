@@ -35,7 +35,7 @@ class SparseAutoencoder(AutoencoderMixin, GradientEstimator):
     n_components : int, default=16
         Size of the code. Start near the number of factors you expect; more reconstructs better
         and compresses less.
-    sparsity : {"l1", "kl", "top_k"} or Sparsity, default="l1"
+    sparsity : {"l1", "kl", "top_k"} or Sparsity, default="kl"
         What makes codes sparse; a name stands for `skrep.Sparsity(name)`. Its `weight` and
         `target` can be set and searched as `sparsity__weight` and `sparsity__target`.
     hidden_layer_sizes : tuple of int, default=(256,)
@@ -135,7 +135,7 @@ class SparseAutoencoder(AutoencoderMixin, GradientEstimator):
         self,
         n_components: int = 16,
         *,
-        sparsity: Literal["l1", "kl", "top_k"] | Sparsity = "l1",
+        sparsity: Literal["l1", "kl", "top_k"] | Sparsity = "kl",
         hidden_layer_sizes: Sequence[int] = (256,),
         activation: str = "relu",
         output_activation: str = "identity",

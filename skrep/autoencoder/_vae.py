@@ -155,6 +155,7 @@ class VAE(VariationalMixin, GradientEstimator):
     _nested: ClassVar[dict[str, Callable[[Any], Any]]] = {
         "trainer": lambda _: Trainer(),
         "likelihood": Likelihood,
+        "beta": Warmup,
     }
 
     def __init__(

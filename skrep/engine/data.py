@@ -13,13 +13,16 @@ from skrep.nn.module import Batch
 
 __all__ = ["BatchIterator", "ViewData"]
 
+# Up to this many bytes an array of another dtype is converted once instead of batch by batch.
+_SMALL = 64 * 2**20
+
 
 class ViewData:
     """Views in their own storage, converted a batch at a time.
 
-    Nothing is copied when the data stay on the CPU: dense rows are gathered, memory-mapped rows
-    read and CSR rows made dense per batch. On another device dense views are moved once if they
-    fit; what does not fit is streamed.
+    Dense rows are gathered, memory-mapped rows read and CSR rows made dense per batch; only small
+    arrays of another dtype are converted as a whole. On another device dense views are moved once
+    if they fit; what does not fit is streamed.
 
     Parameters
     ----------
@@ -51,13 +54,23 @@ class ViewData:
         self._present = None if present is None else np.ascontiguousarray(present)
         self._y = y
         self._sources: list[Any] = list(arrays)
-        if self.device.type != "cpu":
+        if self.device.type == "cpu":
+            self._convert_small()
+            self._gathered = [_shared(source, dtype) for source in self._sources]
+        else:
             self._move()
+            self._gathered = [s if isinstance(s, Tensor) else None for s in self._sources]
         # skorch's scoring callbacks look for these two.
         self.X, self.y = tuple(arrays), y
 
     def __len__(self) -> int:
         return self.n_samples
+
+    def _convert_small(self) -> None:
+        for i, source in enumerate(self._sources):
+            other = type(source) is np.ndarray and source.dtype != self._numpy_dtype
+            if other and source.size * self.dtype.itemsize <= _SMALL:
+                self._sources[i] = _to_tensor(source, self._numpy_dtype)
 
     def _move(self) -> None:
         budget = free_bytes(self.device)
@@ -70,30 +83,56 @@ class ViewData:
 
     def batch(self, rows: np.ndarray | slice) -> Batch:
         """Return the rows asked for, dense, in the working dtype and on the device."""
-        views = tuple(self._take(source, rows) for source in self._sources)
+        if isinstance(rows, slice):
+            index = None
+            views = tuple(self._cut(source, rows) for source in self._sources)
+        else:
+            index = torch.from_numpy(rows)
+            on_device = index if self.device.type == "cpu" else index.to(self.device)
+            views = tuple(
+                self._to_device(_take(source, rows, self._numpy_dtype))
+                if gathered is None
+                else gathered.index_select(0, on_device)
+                for source, gathered in zip(self._sources, self._gathered, strict=True)
+            )
         present = None
         if self._present is not None:
             present = torch.from_numpy(np.ascontiguousarray(self._present[rows])).to(self.device)
         y = None if self._y is None else torch.as_tensor(self._y[rows], device=self.device)
-        return Batch(views, present, None if isinstance(rows, slice) else _long(rows), y)
+        return Batch(views, present, index, y)
 
-    def _take(self, source: Any, rows: np.ndarray | slice) -> Tensor:
+    def _cut(self, source: Any, rows: slice) -> Tensor:
         if isinstance(source, Tensor):
-            if isinstance(rows, slice):
-                return source[rows]
-            return source.index_select(0, _long(rows).to(self.device))
-        if sp.issparse(source):
-            taken = source[rows].toarray()
-        elif isinstance(rows, slice):
-            taken = source[rows]
-        else:
-            taken = source.take(rows, axis=0)
-        tensor = _to_tensor(taken, self._numpy_dtype)
+            return source[rows]
+        cut = source[rows].toarray() if sp.issparse(source) else source[rows]
+        return self._to_device(_to_tensor(cut, self._numpy_dtype))
+
+    def _to_device(self, tensor: Tensor) -> Tensor:
         return tensor if self.device.type == "cpu" else tensor.to(self.device)
 
 
-def _long(rows: np.ndarray) -> Tensor:
-    return torch.from_numpy(rows)
+def _take(source: Any, rows: np.ndarray, dtype: type) -> Tensor:
+    taken = source[rows].toarray() if sp.issparse(source) else source.take(rows, axis=0)
+    return _to_tensor(taken, dtype)
+
+
+def _shared(source: Any, dtype: torch.dtype) -> Tensor | None:
+    """Return a tensor on the memory of `source`, from which rows are only ever copied, or None."""
+    if isinstance(source, Tensor):
+        return source
+    fits = type(source) in (np.ndarray, np.memmap) and source.flags.c_contiguous
+    if not fits or source.dtype != (np.float64 if dtype == torch.float64 else np.float32):
+        return None
+    return torch.from_numpy(np.asarray(_Writeable(source)))
+
+
+class _Writeable:
+    """A view of read-only memory that torch takes without a warning; nobody writes to it."""
+
+    def __init__(self, array: np.ndarray) -> None:
+        self.array = array  # keeps the memory alive
+        interface = array.__array_interface__
+        self.__array_interface__ = {**interface, "data": (interface["data"][0], False)}
 
 
 def _to_tensor(array: np.ndarray, dtype: type) -> Tensor:

@@ -20,6 +20,7 @@ _MIN_MULTIPLY_ADDS = 1_000_000
 _MAX_RELATIVE_ERROR = 1e-6
 
 _condition = threading.Condition()
+_thread = threading.local()
 _state: dict[str, Any] = {"fast": None, "users": 0, "before": None}
 
 
@@ -66,6 +67,11 @@ def is_exact() -> bool:
 
 @contextmanager
 def _switched(fast: bool) -> Iterator[None]:
+    # A fit inside a fit (a callback that fits, say) stays on the path of the outer one: waiting
+    # for it would be waiting for itself.
+    if getattr(_thread, "switched", False):
+        yield
+        return
     # The switch is process-wide: fits that agree share it, fits that differ take turns.
     with _condition:
         _condition.wait_for(lambda: _state["users"] == 0 or _state["fast"] == fast)
@@ -74,9 +80,11 @@ def _switched(fast: bool) -> Iterator[None]:
             if fast:
                 _set(_FAST)
         _state["users"] += 1
+    _thread.switched = True
     try:
         yield
     finally:
+        _thread.switched = False
         with _condition:
             _state["users"] -= 1
             if _state["users"] == 0:
@@ -90,11 +98,13 @@ def pays_off(module: nn.Module, batch_size: int, device: torch.device) -> bool:
 
     Decided by sizes and one error test, never by a clock, so that one seed gives one result.
     """
+    # First of all: inside another fit the test could not switch.
+    exact = is_exact()
     if device.type != "cpu":
         return False
     sizes = [p.numel() for p in module.parameters() if p.ndim == 2 and p.dtype == torch.float32]
     largest = batch_size * max(sizes, default=0)
-    return largest >= _MIN_MULTIPLY_ADDS and is_exact()
+    return exact and largest >= _MIN_MULTIPLY_ADDS
 
 
 @contextmanager

@@ -43,6 +43,8 @@ class Net(NeuralNet):
         Passes over the data.
     device : str
         Of the module.
+    first_epoch : int, default=0
+        Epochs that earlier calls have made, for schedules such as a KL warm-up.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class Net(NeuralNet):
         callbacks: list[Any],
         max_epochs: int,
         device: str,
+        first_epoch: int = 0,
     ) -> None:
         super().__init__(
             module,
@@ -67,6 +70,7 @@ class Net(NeuralNet):
             device=device,
         )
         self.plan = plan
+        self.first_epoch = first_epoch
         self.n_epochs_done = 0
 
     @property
@@ -186,9 +190,10 @@ class Net(NeuralNet):
         plan = self.plan
         self.schedule_ = plan.make_schedule(self.optimizer_, self.max_epochs * len(batches))
         plan.prepare(self)
-        self._step = lean_step(self.optimizer_)
         data = batches.data
         self.notify("on_train_begin", X=data.X, y=data.y)
+        # Only now: callbacks may have loaded another state.
+        self._step = lean_step(self.optimizer_)
         stopped = self._epochs(batches, held_out)
         self.notify("on_train_end", X=data.X, y=data.y)
         self._check_weights()
@@ -208,13 +213,14 @@ class Net(NeuralNet):
         }
         while self.n_epochs_done < self.max_epochs:
             started = time.perf_counter()
-            self.module_.set_epoch(self.n_epochs_done)
+            self.module_.set_epoch(self.first_epoch + self.n_epochs_done)
             self.notify("on_epoch_begin", **shown)
             self.run_single_epoch(batches, True, "train", self.train_step)
             if held_out is not None:
                 # The same noise in every epoch, so that validation losses are comparable.
                 self.plan.restart_validation_noise()
                 self.run_single_epoch(held_out, False, "valid", self.validation_step)
+            self._step.settle()
             self.history.record("dur", time.perf_counter() - started)
             self.history.record("lr", self.optimizer_.param_groups[0]["lr"])
             self.n_epochs_done += 1

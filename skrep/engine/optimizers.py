@@ -50,9 +50,10 @@ def make_optimizer(
     parameters = list(parameters)
     factory = OPTIMIZERS[optimizer] if isinstance(optimizer, str) else optimizer
     settings: dict[str, Any] = {"lr": lr}
-    if weight_decay:
-        settings["weight_decay"] = weight_decay
     accepted = inspect.signature(factory).parameters
+    # Also when it is 0: AdamW's own default is not.
+    if weight_decay or (isinstance(optimizer, str) and "weight_decay" in accepted):
+        settings["weight_decay"] = weight_decay
     if isinstance(optimizer, str) and "fused" in accepted and _can_fuse(parameters):
         return factory(parameters, fused=True, **settings)
     return factory(parameters, **settings)
@@ -79,9 +80,9 @@ class FusedAdamStep:
 
     def __init__(self, optimizer: torch.optim.Optimizer) -> None:
         self._optimizer = optimizer
-        self._group = optimizer.param_groups[0]
         self._kernel = torch._fused_adamw_ if isinstance(optimizer, AdamW) else torch._fused_adam_
         self._lists: tuple[list[Tensor], ...] | None = None
+        self._steps: list[Tensor] = []
 
     @classmethod
     def fits(cls, optimizer: torch.optim.Optimizer) -> bool:
@@ -98,10 +99,15 @@ class FusedAdamStep:
             self._optimizer.step()
             self._lists = self._state_lists()
             return
-        parameters, averages, squares, steps = self._lists
+        parameters, averages, squares = self._lists
         gradients = [p.grad for p in parameters]
-        group = self._group
-        torch._foreach_add_(steps, 1)
+        if any(g is None for g in gradients):  # frozen since: torch's own step passes over it
+            self.settle()
+            self._lists = None
+            self._optimizer.step()
+            return
+        group = self._optimizer.param_groups[0]
+        self._count += 1
         beta1, beta2 = group["betas"]
         self._kernel(
             parameters,
@@ -109,7 +115,7 @@ class FusedAdamStep:
             averages,
             squares,
             [],
-            steps,
+            [self._count] * len(parameters),
             lr=float(group["lr"]),
             beta1=beta1,
             beta2=beta2,
@@ -121,22 +127,46 @@ class FusedAdamStep:
             found_inf=None,
         )
 
+    def settle(self) -> None:
+        """Write the step count back to every parameter's state, where others look for it."""
+        if self._lists is not None:
+            for step in self._steps:
+                step.copy_(self._count)
+
     def _state_lists(self) -> tuple[list[Tensor], ...] | None:
-        parameters = self._group["params"]
+        parameters = self._optimizer.param_groups[0]["params"]
         if any(p.grad is None for p in parameters):
             return None  # not every parameter takes part: leave it to torch
         states = [self._optimizer.state[p] for p in parameters]
+        self._steps = [state["step"] for state in states]
+        if len({float(step) for step in self._steps}) != 1:
+            return None  # some joined later: each has its own count
+        # All count alike: one counter serves them between epochs.
+        self._count = self._steps[0].clone()
         return (
             parameters,
             [state["exp_avg"] for state in states],
             [state["exp_avg_sq"] for state in states],
-            [state["step"] for state in states],
         )
 
 
-def lean_step(optimizer: torch.optim.Optimizer) -> Callable[[], Any]:
-    """Return the cheapest function that makes the same step as `optimizer.step()`."""
-    return FusedAdamStep(optimizer) if FusedAdamStep.fits(optimizer) else optimizer.step
+class PlainStep:
+    """The optimiser's own step, where no cheaper one is exact."""
+
+    def __init__(self, optimizer: torch.optim.Optimizer) -> None:
+        self._optimizer = optimizer
+
+    def __call__(self) -> None:
+        """Make one step."""
+        self._optimizer.step()
+
+    def settle(self) -> None:
+        """Do nothing: the state is always the optimiser's."""
+
+
+def lean_step(optimizer: torch.optim.Optimizer) -> FusedAdamStep | PlainStep:
+    """Return the cheapest callable that makes the same step as `optimizer.step()`."""
+    return FusedAdamStep(optimizer) if FusedAdamStep.fits(optimizer) else PlainStep(optimizer)
 
 
 def _linear(optimizer: torch.optim.Optimizer, n_steps: int) -> Any:

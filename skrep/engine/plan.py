@@ -88,9 +88,10 @@ class TrainingPlan:
 
     @property
     def identity(self) -> str:
-        """Text that tells the trainer's objects and functions apart, for a checkpoint."""
-        trainer = self.trainer
-        return fingerprint((trainer.optimizer, trainer.schedule, trainer.early_stopping))
+        """Text that tells the trainer's settings apart, for a checkpoint."""
+        ignored = ("callbacks", "checkpoint", "distributed")
+        settings = self.trainer.get_params(deep=False)
+        return fingerprint(sorted((k, v) for k, v in settings.items() if k not in ignored))
 
     def never_stop_early(self) -> None:
         """Train on all rows: a single pass has no epochs to choose between."""
@@ -150,9 +151,10 @@ class TrainingPlan:
         """Hand module and optimiser to accelerate, where it is in charge."""
         if self.accelerator is None:
             return
+        known = list(self.accelerator._models)
         prepared = self.accelerator.prepare(_LossModule(net.module_))
         # It would keep every module that was ever trained.
-        self.accelerator._models.remove(prepared)
+        self.accelerator._models[:] = known
         self.loss_of = lambda module, batch, generator: prepared(batch, generator)
 
 

@@ -49,6 +49,7 @@ def run_training(
     label: str = "fit",
     identity: Any = None,
     optimizer_state: dict[str, Any] | None = None,
+    first_epoch: int = 0,
 ) -> TrainingResult:
     """Train `module` in place and return it to the CPU in evaluation mode.
 
@@ -70,6 +71,8 @@ def run_training(
         Names this fit in a checkpoint's signature, together with the data.
     optimizer_state : dict or None, default=None
         Where an earlier call stopped.
+    first_epoch : int, default=0
+        Epochs that earlier calls have made.
 
     Returns
     -------
@@ -83,7 +86,14 @@ def run_training(
         how = (identity, plan.identity, plan.seed, max_epochs, plan.device.type)
         signature = signature_of(module, how, data.X, data._present, data.y)
         callbacks.append(Checkpoint(plan.trainer.checkpoint, signature, fast))
-    net = Net(module, plan, callbacks=callbacks, max_epochs=max_epochs, device=str(plan.device))
+    net = Net(
+        module,
+        plan,
+        callbacks=callbacks,
+        max_epochs=max_epochs,
+        device=str(plan.device),
+        first_epoch=first_epoch,
+    )
     # Training makes no predictions that skorch's scoring callbacks could collect.
     net.use_caching = False
     net.initialize()
@@ -170,10 +180,14 @@ def _split(n_samples: int, plan: TrainingPlan) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _table(history: Any) -> pd.DataFrame:
-    rows = [{k: v for k, v in row.items() if k not in _UNSHOWN} for row in history]
-    table = pd.DataFrame(rows)
-    ends = {*_FIRST_COLUMNS, *_LAST_COLUMNS}
-    middle = [c for c in table.columns if c not in ends and not c.endswith("_batch_count")]
-    table = table[[*_FIRST_COLUMNS, *middle, *_LAST_COLUMNS]]
-    names = {column: column.removeprefix("train_") for column in middle}
-    return table.rename(columns={**_FIRST_COLUMNS, **_LAST_COLUMNS, **names})
+    names = list(dict.fromkeys(name for row in history for name in row))
+    ends = {*_FIRST_COLUMNS, *_LAST_COLUMNS, *_UNSHOWN}
+    middle = [name for name in names if name not in ends and not name.endswith("_batch_count")]
+    shown = {
+        **_FIRST_COLUMNS,
+        **{name: name.removeprefix("train_") for name in middle},
+        **_LAST_COLUMNS,
+    }
+    return pd.DataFrame(
+        {title: [row.get(name, np.nan) for row in history] for name, title in shown.items()}
+    )

@@ -188,8 +188,10 @@ class AutoencoderModule(RepresentationModule):
         clean = self.scaler.join(batch.views)
         noisy = clean if self.corruptor is None else self.corruptor(clean, generator)
         codes = self._codes(noisy)
-        out = self.output(self.decoder(codes))
-        target = clean if self._in_working_units else _joined(batch.views)
+        out = self.decoder(codes)
+        target = clean
+        if not self._in_working_units:
+            out, target = self.output(out), _joined(batch.views)
         error = self._squared_error(out, target)
         penalty = None if self.sparsity is None else self.sparsity.penalty(codes)
         if penalty is None:

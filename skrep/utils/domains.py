@@ -16,8 +16,10 @@ __all__ = [
     "DomainCheck",
     "check_binary",
     "check_counts",
+    "check_non_negative",
     "check_one_hot",
     "check_real",
+    "check_signed_unit",
     "check_unit_interval",
 ]
 
@@ -174,9 +176,71 @@ def check_one_hot(X: Any, *, view: str | None, argument: str) -> None:
             )
 
 
+def check_non_negative(X: Any, *, view: str | None, argument: str) -> None:
+    """Raise unless every value is 0 or more, give or take a millionth for rounding.
+
+    Parameters
+    ----------
+    X : ndarray or sparse matrix of shape (n_samples, n_features)
+        Values of one view.
+    view : str or None
+        Name of the view, for the message; None for a lone matrix.
+    argument : str
+        The option that asks for the domain, as in ``"output_activation='relu'"``.
+
+    Raises
+    ------
+    ValueError
+        Naming the first offending row, column and value.
+
+    Examples
+    --------
+    >>> check_non_negative(np.eye(3), view=None, argument="output_activation='relu'")
+    """
+    _check_values(
+        X,
+        lambda values: values < -_SLACK,
+        f"`{argument}` needs values of 0 or more",
+        view,
+        "Choose an option for real values, such as 'identity'.",
+    )
+
+
+def check_signed_unit(X: Any, *, view: str | None, argument: str) -> None:
+    """Raise unless every value is between -1 and 1, give or take a millionth for rounding.
+
+    Parameters
+    ----------
+    X : ndarray or sparse matrix of shape (n_samples, n_features)
+        Values of one view.
+    view : str or None
+        Name of the view, for the message; None for a lone matrix.
+    argument : str
+        The option that asks for the domain, as in ``"output_activation='tanh'"``.
+
+    Raises
+    ------
+    ValueError
+        Naming the first offending row, column and value.
+
+    Examples
+    --------
+    >>> check_signed_unit(-np.eye(3), view=None, argument="output_activation='tanh'")
+    """
+    _check_values(
+        X,
+        lambda values: np.abs(values) > 1.0 + _SLACK,
+        f"`{argument}` needs values in [-1, 1]",
+        view,
+        "Scale them, for example with `MinMaxScaler((-1, 1))`, or choose 'identity'.",
+    )
+
+
 DOMAINS: Final[dict[str, DomainCheck]] = {
     "real": check_real,
     "unit_interval": check_unit_interval,
+    "signed_unit": check_signed_unit,
+    "non_negative": check_non_negative,
     "binary": check_binary,
     "counts": check_counts,
     "one_hot": check_one_hot,

@@ -101,7 +101,7 @@ class Sparsity(_Setting):
 
     Parameters
     ----------
-    kind : {"l1", "kl", "top_k"}, default="l1"
+    kind : {"l1", "kl", "top_k"}, default="kl"
         Penalty on the size of rectified codes; on the distance of units' mean activations from a
         rate; or only the largest codes kept.
     weight : float, default=0.01
@@ -128,7 +128,7 @@ class Sparsity(_Setting):
 
     def __init__(
         self,
-        kind: Literal["l1", "kl", "top_k"] = "l1",
+        kind: Literal["l1", "kl", "top_k"] = "kl",
         *,
         weight: float = 0.01,
         target: float | None = None,

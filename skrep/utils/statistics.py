@@ -10,7 +10,8 @@ from sklearn.utils.extmath import randomized_svd
 
 __all__ = ["Moments", "PrincipalAxes", "column_moments", "principal_axes"]
 
-_BLOCK_ROWS = 4096
+# Small enough for a block's copy to stay in the cache.
+_BLOCK_ROWS = 1024
 # Up to this many features the covariance is the quickest way; beyond, a randomised SVD.
 _MAX_COVARIANCE = 1500
 
@@ -53,31 +54,31 @@ def column_moments(array: Any, present: np.ndarray | None = None) -> Moments:
     present : ndarray of shape (n_samples,) or None, default=None
         Rows to count; None counts all.
     """
-    # Chan's pairwise update: means and squares per block, in float64, stay exact for data far
-    # from the origin.
+    # Chan's pairwise update of means and squares stays exact for data far from the origin. Blocks
+    # in float64 give the same moments to the same values whatever dtype holds them.
     count, mean, squares = 0, np.zeros(array.shape[1]), np.zeros(array.shape[1])
-    for start, block in _blocks(array):
+    for start, block in _blocks(array, np.arange(array.shape[0])):
         rows = block if present is None else block[present[start : start + len(block)]]
         if len(rows) == 0:
             continue
-        block_mean = rows.mean(axis=0, dtype=np.float64)
-        near = block_mean.astype(np.result_type(rows.dtype, np.float32))
-        deviation = rows - near
-        block_squares = np.einsum("ij,ij->j", deviation, deviation, dtype=np.float64)
-        # What the rounding of the mean to the data's dtype added.
-        block_squares -= len(rows) * (block_mean - near) ** 2
+        block_mean = rows.mean(axis=0)
+        rows -= block_mean
+        block_squares = np.einsum("ij,ij->j", rows, rows)
         total = count + len(rows)
         shift = block_mean - mean
         squares += block_squares + shift**2 * (count * len(rows) / total)
         mean += shift * (len(rows) / total)
         count = total
-    return Moments(mean, np.maximum(squares, 0.0) / max(1, count))
+    return Moments(mean, squares / max(1, count))
 
 
-def _blocks(array: Any) -> Iterator[tuple[int, np.ndarray]]:
-    for start in range(0, array.shape[0], _BLOCK_ROWS):
-        block = array[start : start + _BLOCK_ROWS]
-        yield start, block.toarray() if sp.issparse(block) else block
+def _blocks(array: Any, rows: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield (position, fresh float64 copy) of successive blocks of the rows asked for."""
+    whole = len(rows) == array.shape[0]
+    for start in range(0, len(rows), _BLOCK_ROWS):
+        stop = start + _BLOCK_ROWS
+        block = array[start:stop] if whole else array[rows[start:stop]]
+        yield start, (block.toarray() if sp.issparse(block) else block).astype(np.float64)
 
 
 def principal_axes(
@@ -108,28 +109,40 @@ def principal_axes(
     rows = np.arange(n)
     if n > max_rows:
         rows = np.sort(np.random.default_rng(seed).choice(n, max_rows, replace=False))
-    joined = np.hstack(
-        [
-            ((_dense(array[rows]) - centre) * factor)
-            for array, centre, factor in zip(arrays, centres, factors, strict=True)
-        ]
-    )
-    n_axes = min(n_axes, *joined.shape)
-    total = np.einsum("ij,ij->j", joined, joined) / len(joined)
-    if joined.shape[1] <= _MAX_COVARIANCE:
-        width = joined.shape[1]
+    width = sum(array.shape[1] for array in arrays)
+    n_axes = min(n_axes, len(rows), width)
+    blocks = _joined_blocks(arrays, centres, factors, rows)
+    if width <= _MAX_COVARIANCE:
+        covariance = np.zeros((width, width))
+        for block in blocks:
+            covariance += block.T @ block
+        covariance /= len(rows)
+        total = covariance.diagonal().copy()
         values, vectors = scipy.linalg.eigh(
-            joined.T @ joined / len(joined), subset_by_index=(width - n_axes, width - 1)
+            covariance, subset_by_index=(width - n_axes, width - 1), overwrite_a=True
         )
         components, variances = vectors.T[::-1], np.maximum(values[::-1], 0.0)
     else:
+        joined = np.vstack([block.astype(np.float32) for block in blocks])
+        total = np.einsum("ij,ij->j", joined, joined, dtype=np.float64) / len(joined)
         _, singular, components = randomized_svd(joined, n_axes, random_state=seed)
-        variances = singular**2 / len(joined)
+        variances = singular.astype(np.float64) ** 2 / len(joined)
     largest = np.abs(components).argmax(axis=1)
     components = components * np.sign(components[np.arange(len(components)), largest])[:, None]
     residual = np.maximum(total - (variances[:, None] * components**2).sum(axis=0), 0.0)
     return PrincipalAxes(components, variances, float(residual.sum()), residual)
 
 
-def _dense(rows: Any) -> np.ndarray:
-    return (rows.toarray() if sp.issparse(rows) else rows).astype(np.float64)
+def _joined_blocks(
+    arrays: Sequence[Any],
+    centres: Sequence[np.ndarray],
+    factors: Sequence[np.ndarray],
+    rows: np.ndarray,
+) -> Iterator[np.ndarray]:
+    """Yield blocks of `(array - centre) * factor`, views side by side, float64."""
+    columns = [_blocks(array, rows) for array in arrays]
+    for parts in zip(*columns, strict=True):
+        for (_, block), centre, factor in zip(parts, centres, factors, strict=True):
+            block -= centre
+            block *= factor
+        yield np.hstack([block for _, block in parts])

@@ -172,7 +172,8 @@ def _check_several(
     if reset:
         _record(estimator, views, arrays, columns)
     else:
-        _compare_columns(estimator, columns)
+        _compare_columns(getattr(estimator, "feature_names_in_", None), columns)
+        _compare_columns(estimator._view_labels_in_, _other_labels(views))
     return CheckedViews(arrays, views.names, None if present.all() else present, views.index)
 
 
@@ -264,14 +265,26 @@ def _record(
     estimator.view_names_in_ = np.asarray(views.names, dtype=object)
     estimator.view_widths_in_ = tuple(int(array.shape[1]) for array in arrays)
     estimator.n_features_in_ = sum(estimator.view_widths_in_)
+    estimator._view_labels_in_ = _other_labels(views)
     if columns is not None:
         estimator.feature_names_in_ = np.asarray(columns, dtype=object)
     elif "feature_names_in_" in vars(estimator):
         del estimator.feature_names_in_
 
 
-def _compare_columns(estimator: Any, columns: Sequence[str] | None) -> None:
-    known = getattr(estimator, "feature_names_in_", None)
+def _other_labels(views: Views) -> list[str] | None:
+    # Names are strings only, as everywhere in scikit-learn; a table whose columns are numbered or
+    # tuples can be out of order all the same.
+    if any(columns is None for columns in views.columns) or views.column_names() is not None:
+        return None
+    return [
+        f"{name}__{column}"
+        for name, columns in zip(views.names, views.columns, strict=True)
+        for column in columns
+    ]
+
+
+def _compare_columns(known: Sequence[str] | None, columns: Sequence[str] | None) -> None:
     if known is None or columns is None or list(known) == list(columns):
         return
     unseen = [name for name in columns if name not in set(known)]
@@ -285,5 +298,5 @@ def _compare_columns(estimator: Any, columns: Sequence[str] | None) -> None:
         ).rstrip(". ")
     raise ValueError(
         f"The columns should match those that were passed to `fit`. {detail}. Select and order "
-        f"them as in `feature_names_in_`."
+        f"them as they were there."
     )

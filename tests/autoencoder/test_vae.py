@@ -170,11 +170,11 @@ def margins_log_prob(kind, X):
 )
 def test_independent_data_reach_the_product_of_their_margins(kind, make, seed):
     X = make(np.random.default_rng(seed))
-    model = small(seed, likelihood=kind, max_epochs=100, learning_rate=3e-3).fit(X)
+    model = small(seed, likelihood=kind, max_epochs=100, learning_rate=1e-2).fit(X)
     # Nothing is shared between features, so a code can only chase chance: the gain over the
-    # margins stays below half a nat, and what unfinished training loses below one.
+    # margins stays below half a nat, and what unfinished training loses below as much.
     gain = model.score(X) - margins_log_prob(kind, X)
-    assert -1.0 < gain < 0.5
+    assert -0.5 < gain < 0.5
 
 
 def test_large_counts_do_not_overflow(seed):
@@ -220,3 +220,8 @@ def test_data_without_noise_have_a_finite_density(seed):
     X = make_low_rank(100, 8, rank=2, noise=0.0, random_state=seed)
     model = small(seed, n_components=3, hidden_layer_sizes=()).fit(X)
     assert np.isfinite(model.score_samples(X)).all()
+
+
+def test_a_warm_up_is_set_from_a_plain_weight():
+    model = VAE(beta=4.0).set_params(beta__n_epochs=5)
+    assert (model.beta.value, model.beta.n_epochs) == (4.0, 5)

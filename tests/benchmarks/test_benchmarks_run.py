@@ -40,7 +40,14 @@ def test_every_script_is_listed():
     assert {path.name for path in FOLDER.glob("bench_*.py")} == set(ROWS)
 
 
-@pytest.mark.parametrize("script", sorted(ROWS))
+# The two that take seconds guard the shared helpers in every run; the others are slow.
+QUICK = ("bench_digits.py", "bench_import.py")
+
+
+@pytest.mark.parametrize(
+    "script",
+    [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in sorted(ROWS)],
+)
 def test_quick_mode_prints_its_rows(script):
     if script == "bench_memory.py" and not Path("/proc/self/status").exists():
         pytest.skip("reads /proc, which only Linux has")

@@ -39,6 +39,8 @@ CHECKS = [
         PerView(PCA(1)),
     )
     for estimator, check in estimator_checks_generator(given)
+    # That check compares outputs as arrays of a namespace; `PerView` returns a container.
+    if not (isinstance(given, PerView) and check.func.__name__ == "check_array_api_input")
 ]
 
 

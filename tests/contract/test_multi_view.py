@@ -126,9 +126,7 @@ def test_stock_search_without_labels(case, seed):
 def test_stock_search_in_a_pipeline_with_labels(case, seed):
     views = case.views(seed)
     y = np.arange(len(views)) % 2
-    pipeline = Pipeline(
-        [("code", case.make()), ("classify", LogisticRegression())]
-    )
+    pipeline = Pipeline([("code", case.make()), ("classify", LogisticRegression())])
     search = GridSearchCV(pipeline, {"code__n_components": [2, 3]}, cv=2, error_score="raise")
     assert search.fit(views, y).predict(views).shape == y.shape
 

@@ -113,3 +113,16 @@ def test_sparse_input_is_never_made_dense():
     check("counts", X)
     with pytest.raises(ValueError, match="row 1 of view 'image' sums to"):
         check("one_hot", X)
+
+
+@pytest.mark.parametrize(
+    ("domain", "bad", "words"),
+    [("non_negative", -0.5, "0 or more"), ("signed_unit", 1.5, r"\[-1, 1\]")],
+)
+@pytest.mark.parametrize("convert", [np.asarray, sparse.csr_array])
+def test_ranges_of_output_activations(domain, bad, words, convert):
+    X = np.zeros((4, 3))
+    DOMAINS[domain](convert(X), view="image", argument="output_activation='x'")
+    X[2, 1] = bad
+    with pytest.raises(ValueError, match=rf"{words}, but row 2, column 1 of view 'image' is {bad}"):
+        DOMAINS[domain](convert(X), view="image", argument="output_activation='x'")
