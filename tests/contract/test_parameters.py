@@ -1,4 +1,4 @@
-"""Parameters survive, constructors do nothing, fit says self and leaves the caller's things alone."""
+"""Parameters survive, constructors do nothing, fit returns self and spares the caller's things."""
 
 import inspect
 
