@@ -160,7 +160,7 @@ def build_vae(estimator: Any, spec: ModuleSpec) -> VAEModule:
     )
     n_features = sum(spec.widths)
     encoder, decoder, default = networks(estimator, n_features, 2 * spec.n_components, n_features)
-    if default and all(real):
+    if default and all(part.domain in ("real", "unit_interval") for part in parts):
         encoder, decoder = _start_at_ppca(spec, scaler, parts, encoder, decoder)
     elif estimator.decoder is None:
         _start_at_means(spec, parts, decoder)
@@ -197,12 +197,8 @@ def _before_counts(
 def _start_at_means(spec: ModuleSpec, parts: list[LikelihoodModule], decoder: nn.Module) -> None:
     """Start the decoder's last bias at the mean of the data."""
     last = [layer for layer in decoder.modules() if isinstance(layer, nn.Linear)][-1]
-    means = [
-        part.link(torch.as_tensor(moments.mean, dtype=torch.float32)) * (part.domain != "real")
-        for part, moments in zip(parts, spec.moments, strict=True)
-    ]
     with torch.no_grad():
-        last.bias.copy_(torch.cat(means))
+        last.bias.copy_(torch.from_numpy(_mean_links(spec, parts)))
 
 
 def _start_at_ppca(
@@ -215,11 +211,16 @@ def _start_at_ppca(
     """Put linear paths beside the networks that start at probabilistic PCA's solution.
 
     With axes U, variances L and noise s2: the decoder is U (L - s2)^(1/2), the posterior mean
-    (L - s2)^(1/2) L^-1 U' x and its variance s2 / L (Tipping and Bishop, 1999).
+    (L - s2)^(1/2) L^-1 U' x and its variance s2 / L (Tipping and Bishop, 1999). A Bernoulli view
+    decodes to log-odds: those of its mean, and 4 times the path, the slope of log-odds at 1/2.
+    Started at random instead, its code can collapse to the prior and stay there.
     """
     cuts = np.cumsum(spec.widths)[:-1]
     centre, scale = scaler.centre.double().numpy(), scaler.scale.double().numpy()
-    axes = spec.principal_axes(np.split(centre, cuts), np.split(1.0 / scale, cuts))
+    mean = np.concatenate([moments.mean for moments in spec.moments])
+    binary = np.repeat([part.domain != "real" for part in parts], spec.widths)
+    origin = np.where(binary, mean, centre)
+    axes = spec.principal_axes(np.split(origin, cuts), np.split(1.0 / scale, cuts))
     n_features, k = len(centre), len(axes.components)
     # As many axes as features leave no noise; a thousandth keeps the start regular.
     floor = 1e-3 * float(axes.variances.mean() + 1e-6)
@@ -227,7 +228,7 @@ def _start_at_ppca(
     variances = np.maximum(axes.variances, noise * (1 + 1e-3))
     signal = np.sqrt(variances - noise)
     out_of = np.zeros((n_features, spec.n_components))
-    out_of[:, :k] = axes.components.T * signal
+    out_of[:, :k] = axes.components.T * signal * np.where(binary, 4.0, 1.0)[:, None]
     into = np.zeros((2 * spec.n_components, n_features))
     into[:k] = axes.components * (signal / variances)[:, None]
     bias = np.zeros(2 * spec.n_components)
@@ -235,9 +236,23 @@ def _start_at_ppca(
     if spec.n_components > k:
         spare = spec.n_components - k
         into[k : spec.n_components] = 0.01 * torch.randn(spare, n_features).numpy()
+    bias -= into @ ((origin - centre) / scale)
     for part, residual in zip(parts, np.split(axes.residual, cuts), strict=True):
         _start_variance(part, residual, noise)
-    return beside(linear_layer(into, bias), encoder), beside(linear_layer(out_of), decoder)
+    into_code, out_of_code = (
+        linear_layer(into, bias),
+        linear_layer(out_of, _mean_links(spec, parts)),
+    )
+    return beside(into_code, encoder), beside(out_of_code, decoder)
+
+
+def _mean_links(spec: ModuleSpec, parts: list[LikelihoodModule]) -> np.ndarray:
+    """Return the decoder output that stands for the mean of the data; 0 for scaled views."""
+    links = [
+        part.link(torch.as_tensor(moments.mean, dtype=torch.float32)) * (part.domain != "real")
+        for part, moments in zip(parts, spec.moments, strict=True)
+    ]
+    return torch.cat(links).double().numpy()
 
 
 def _start_variance(part: LikelihoodModule, residual: np.ndarray, noise: float) -> None:

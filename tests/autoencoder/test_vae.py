@@ -225,3 +225,14 @@ def test_data_without_noise_have_a_finite_density(seed):
 def test_a_warm_up_is_set_from_a_plain_weight():
     model = VAE(beta=4.0).set_params(beta__n_epochs=5)
     assert (model.beta.value, model.beta.n_epochs) == (4.0, 5)
+
+
+def test_a_bernoulli_model_does_not_start_collapsed(seed):
+    """A deep, wide one used to lose its code to the prior: KL 0 and the data's mean for all."""
+    X = make_bars(400, side=6, random_state=seed)
+    model = VAE(
+        16, likelihood="bernoulli", hidden_layer_sizes=(64, 64), max_epochs=1, random_state=seed
+    ).fit(X)
+    assert model.history_["kl"].iloc[0] > 1.0
+    error = np.square(model.reconstruct(X) - X).mean()
+    assert error < 0.5 * np.square(X - X.mean(axis=0)).mean()
