@@ -25,6 +25,7 @@ __all__ = [
     "take_rows",
     "values_and_names",
     "width_of",
+    "without_torch",
 ]
 
 
@@ -52,8 +53,7 @@ def as_view(value: Any, name: str) -> Any:
 def _as_ndarray(value: Any, name: str) -> Any:
     if isinstance(value, np.memmap):
         return value  # np.asarray would hide that the rows lie on disk
-    if type(value).__module__.partition(".")[0] == "torch":
-        return value.detach().cpu().numpy()
+    value = without_torch(value)
     if isinstance(value, pd.Series):
         return value.to_numpy(dtype=object)
     try:
@@ -66,6 +66,15 @@ def _as_ndarray(value: Any, name: str) -> Any:
     if isinstance(value, (list, tuple)) and array.dtype.kind == "U":
         return array.astype(object)
     return array
+
+
+def without_torch(value: Any) -> Any:
+    """Return a torch tensor as an ndarray, a copy only where it has to be; all else as it is."""
+    # By name: whoever holds a tensor has loaded torch, and nobody else should pay for it.
+    if type(value).__module__.partition(".")[0] != "torch":
+        return value
+    value = value.detach().cpu()
+    return (value.float() if str(value.dtype) == "torch.bfloat16" else value).numpy()
 
 
 def _check_ndim(ndim: int, shape: tuple[int, ...], name: str) -> None:
@@ -159,7 +168,10 @@ def dense(array: Any, dtype: Any = None) -> Any:
     if sparse.issparse(array):
         out = array.toarray()
     elif isinstance(array, pd.DataFrame):
-        out = array.to_numpy(dtype=dtype_of(array), na_value=np.nan)
+        target = dtype_of(array)
+        # pandas 2 refuses a NaN for integers, also where nothing is missing.
+        missing = {"na_value": np.nan} if target.kind in "fcO" else {}
+        out = array.to_numpy(dtype=target, **missing)
     else:
         out = array[:, None] if array.ndim == 1 else array
     return out if dtype is None else out.astype(dtype, copy=False)

@@ -148,13 +148,24 @@ class RepresentationEstimator(
         Returns
         -------
         self : estimator
+
+        Raises
+        ------
+        ValueError
+            If there is no such parameter, or a nested one has a dict or tuple above it.
         """
-        for key in params:
+        for key in list(params):
             outer, _, inner = key.partition("__")
-            if inner and outer in self._nested and outer not in params:
-                value = getattr(self, outer)
+            if inner and outer in self._nested:
+                # A search may set both: a name, and a number that belongs to it.
+                value = params.get(outer, getattr(self, outer))
                 if value is None or isinstance(value, (str, Real)):
-                    setattr(self, outer, self._nested[outer](value))
+                    params[outer] = self._nested[outer](value)
+                elif isinstance(value, (dict, tuple)):
+                    raise ValueError(
+                        f"`{key}` can be set where one `{outer}` holds for all views. Got "
+                        f"`{outer}={value!r}`: set `{outer}` as a whole."
+                    )
         super().set_params(**params)
         return self
 
@@ -177,6 +188,7 @@ class GradientEstimator(RepresentationEstimator):
     history_: pd.DataFrame
     n_iter_: int
     _optimizer_state: dict[str, Any] | None
+    _code_size: int
 
     @abstractmethod
     def _make_module(self, spec: ModuleSpec) -> RepresentationModule:
@@ -187,7 +199,8 @@ class GradientEstimator(RepresentationEstimator):
 
     @property
     def _n_features_out(self) -> int:
-        return int(self.n_components)
+        # Of the fit: `n_components` may have been set since, for the next one.
+        return self._code_size
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any = None) -> "GradientEstimator":
@@ -247,6 +260,9 @@ class GradientEstimator(RepresentationEstimator):
     def _train(
         self, checked: CheckedViews, *, first: bool, max_epochs: int, goes_on: bool = False
     ) -> "GradientEstimator":
+        if first and self.__sklearn_is_fitted__():
+            # A fit that fails or is stopped leaves no model behind, not half of a new one.
+            del self.n_iter_
         self._check_parameters(checked)
         drawn = seed_from(self.random_state)
         seed = drawn if first else self._seed + self.n_iter_
@@ -258,7 +274,8 @@ class GradientEstimator(RepresentationEstimator):
             seed=seed,
         )
         if first:
-            self._start(checked, seed, plan)
+            self._start(checked, seed)
+        self._dtype = plan.dtype
         module = self.module_.to(plan.device, plan.dtype)
         result = run_training(
             module,
@@ -267,7 +284,7 @@ class GradientEstimator(RepresentationEstimator):
             max_epochs=max_epochs,
             verbose=self.verbose,
             label=type(self).__name__,
-            identity=self._identity(),
+            identity=None if plan.trainer.checkpoint is None else self._identity(),
             optimizer_state=None if first else self._optimizer_state,
             first_epoch=0 if first else self.n_iter_,
         )
@@ -276,13 +293,13 @@ class GradientEstimator(RepresentationEstimator):
         self._optimizer_state = result.optimizer_state if goes_on else None
         return self
 
-    def _start(self, checked: CheckedViews, seed: int, plan: TrainingPlan) -> None:
+    def _start(self, checked: CheckedViews, seed: int) -> None:
         spec = ModuleSpec(checked, self.n_components, seed)
         with forked_rng(seed):
             self.module_ = self._make_module(spec)
         self._seed = seed
         self._noise_seed = seed
-        self._dtype = plan.dtype
+        self._code_size = int(self.n_components)
 
     def _finish(self, history: pd.DataFrame, first: bool) -> None:
         if not first:

@@ -331,7 +331,11 @@ class Views:
 
     def __contains__(self, name: object) -> bool:
         """Tell whether a view has this name."""
-        return name in self._names
+        return isinstance(name, str) and name in self._names
+
+    def __reversed__(self) -> Iterator[Any]:
+        """Yield the arrays from the last; Python's default would count samples and find none."""
+        return iter(self._arrays[::-1])
 
     def __getitem__(self, key: Any) -> Any:
         """Pick a view (name or position), several (list of names), or samples (anything else)."""
@@ -373,8 +377,12 @@ class Views:
         )
 
     def _rows(self, rows: Any) -> "Views":
+        taken = tuple(take_rows(array, rows) for array in self._arrays)
+        for array in taken:
+            if isinstance(array, np.ndarray):  # a copy could be written to otherwise
+                array.flags.writeable = False
         return Views.__new__(type(self))._set(
-            tuple(take_rows(array, rows) for array in self._arrays),
+            taken,
             self._names,
             self._present[rows],
             None if self._index is None else self._index[rows],

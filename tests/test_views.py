@@ -618,3 +618,26 @@ def test_the_silent_trap_is_loud(image, n_views):
 def test_views_do_not_hinder_cloning(views):
     model = make_pipeline(ConcatViews(), LogisticRegression())
     assert clone(model).fit(views, np.arange(N) % 2).n_features_in_ == 7
+
+
+def test_whole_numbers_in_frames_become_one_matrix():
+    # pandas 2 refuses to convert integers where NaN is named as what is missing.
+    whole = pd.DataFrame({"a": [1, 2], "b": [3, 4]})
+    flags = pd.DataFrame({"c": [True, False]})
+    views = Views({"whole": whole, "flags": flags})
+    assert np.asarray(views).tolist() == [[1, 3, 1], [2, 4, 0]]
+    assert np.asarray(views[["whole"]]).dtype == np.int64
+
+
+def test_views_from_the_last_and_membership(views, image, text):
+    assert [a.shape for a in reversed(views)] == [text.shape, image.shape]
+    assert "image" in views
+    assert image not in views
+
+
+@pytest.mark.parametrize("rows", [slice(0, 5), [0, 3, 1], np.arange(N) < 4])
+def test_picked_samples_cannot_be_written_to(views, image, rows):
+    for array in views[rows]:
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 0.0
+    image[0, 0] = 7.0  # the caller's own stays his

@@ -12,6 +12,7 @@ from skrep.base import ModuleSpec
 from skrep.nn.linear_path import WithLinearPath, silence
 from skrep.nn.mlp import MLP
 from skrep.nn.scaling import ViewScaler
+from skrep.utils.statistics import Moments
 
 __all__ = [
     "beside",
@@ -25,6 +26,9 @@ __all__ = [
     "view_variances",
 ]
 
+# Between these, float32 holds a value, and what is left of it after a division by the other.
+_LARGEST, _SMALLEST = 1e37, 1e-37
+
 
 def view_variances(spec: ModuleSpec) -> tuple[float, ...]:
     """Return the mean variance per feature of each view, 1 where all features are constant.
@@ -32,18 +36,38 @@ def view_variances(spec: ModuleSpec) -> tuple[float, ...]:
     Raises
     ------
     ValueError
-        If every feature of every view is constant.
+        If every feature of every view is constant, or hardly varies next to its mean, or values
+        are too large for float32.
     """
-    found = [float(moments.variance.mean()) for moments in spec.moments]
-    scales = [float(np.abs(moments.mean).max(initial=0.0)) for moments in spec.moments]
-    # A variance at the level of rounding is none.
-    constant = [v <= 1e-14 * s**2 for v, s in zip(found, scales, strict=True)]
-    if all(constant):
+    for name, moments in zip(spec.names, spec.moments, strict=True):
+        size = np.maximum(np.abs(moments.mean), np.sqrt(moments.variance))
+        if not (size < _LARGEST).all():  # NaN, from an overflow, is not small either
+            raise ValueError(
+                f"{_place(spec, name)} holds values near or above {_LARGEST:g}, in column "
+                f"{int(np.argmin(size < _LARGEST))} first, which float32 cannot hold. Divide it "
+                f"by a constant."
+            )
+    found = [float(np.where(_varies(m), m.variance, 0.0).mean()) for m in spec.moments]
+    if not any(found):
+        if any((m.variance > 1e-28 * m.mean**2).any() for m in spec.moments):
+            raise ValueError(
+                "All features of X vary by less than a ten-millionth of their mean, which float32 "
+                "rounds away. Centre them first, for example with `StandardScaler()`."
+            )
         raise ValueError(
             "All features of X are constant, so there is nothing to learn. Check that rows are "
             "samples and columns are features."
         )
-    return tuple(1.0 if c else v for v, c in zip(found, constant, strict=True))
+    return tuple(variance or 1.0 for variance in found)
+
+
+def _varies(moments: Moments) -> np.ndarray:
+    # A variance at the level of float32's rounding is none.
+    return moments.variance > 1e-14 * moments.mean**2
+
+
+def _place(spec: ModuleSpec, name: str) -> str:
+    return f"View {name!r}" if len(spec.names) > 1 else "X"
 
 
 def per_view(value: Any, names: Sequence[str], argument: str) -> list[Any]:
@@ -80,18 +104,29 @@ def make_scaler(spec: ModuleSpec, scalings: Sequence[str | None]) -> ViewScaler:
         The data.
     scalings : sequence of {"view", "feature"} or None
         For each view: one scale, one per feature, or left as it is.
+
+    Raises
+    ------
+    ValueError
+        As `view_variances`, or if a scale is too small for float32.
     """
     centres, scales = [], []
     variances = view_variances(spec)
-    for moments, variance, scaling in zip(spec.moments, variances, scalings, strict=True):
+    for name, moments, variance, scaling in zip(
+        spec.names, spec.moments, variances, scalings, strict=True
+    ):
         if scaling is None:
             centres.append(np.zeros_like(moments.mean))
             scales.append(np.ones_like(moments.mean))
             continue
         scale = np.full_like(moments.mean, np.sqrt(variance))
         if scaling == "feature":
-            varies = moments.variance > 1e-14 * moments.mean**2
-            scale = np.where(varies, np.sqrt(moments.variance), scale)
+            scale = np.where(_varies(moments), np.sqrt(moments.variance), scale)
+        if not (scale > _SMALLEST).all():
+            raise ValueError(
+                f"{_place(spec, name)} varies by {scale.min():.1g} (standard deviation), which is "
+                f"too little for float32. Multiply it by a constant."
+            )
         centres.append(moments.mean)
         scales.append(scale)
     return ViewScaler([_tensor(c) for c in centres], [_tensor(s) for s in scales], variances)

@@ -1,6 +1,6 @@
 """What the plain, the denoising and the sparse autoencoder have in common."""
 
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any, Final
 
 import numpy as np
@@ -68,7 +68,7 @@ class AutoencoderMixin(ReconstructionMixin, ReconstructionErrorMixin):
         check_factory(estimator.decoder, "decoder")
         MLP(estimator.hidden_layer_sizes)
         for value in per_view(estimator.scaling, checked.names, "scaling"):
-            if value is not None and value not in SCALINGS:
+            if value is not None and not (isinstance(value, str) and value in SCALINGS):
                 raise ValueError(
                     f"`scaling` must be 'view', 'feature' or None for every view. Got {value!r}."
                 )
@@ -192,8 +192,3 @@ def _extreme(array: Any, which: str) -> np.ndarray:
     found = getattr(array, which)(axis=0)
     found = found.toarray() if not isinstance(found, np.ndarray) else found
     return np.asarray(found, dtype=np.float64).ravel()
-
-
-def positive_real(closed: str = "neither") -> Interval:
-    """Return the constraint of a number above 0 (or from 0, with closed="left")."""
-    return Interval(Real, 0, None, closed=closed)

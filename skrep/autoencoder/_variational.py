@@ -136,7 +136,7 @@ class VariationalMixin(DensityMixin, GenerativeMixin, ReconstructionMixin):
     def _noise(self, n_draws: int) -> Tensor:
         estimator: Any = self
         generator = make_generator(estimator._noise_seed)
-        shape = (n_draws, 1, estimator.n_components)
+        shape = (n_draws, 1, estimator.module_.n_components)
         return torch.empty(shape).normal_(generator=generator)
 
 

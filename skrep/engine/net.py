@@ -77,6 +77,11 @@ class Net(NeuralNet):
     def _default_callbacks(self) -> list[tuple[str, Callback]]:
         return []
 
+    @property
+    def _epoch(self) -> int:
+        """Epochs done, those of earlier calls included."""
+        return self.first_epoch + self.n_epochs_done
+
     # -- one step ---------------------------------------------------------------------------
 
     def _loss(self, batch: Batch, generator: torch.Generator) -> Any:
@@ -155,7 +160,7 @@ class Net(NeuralNet):
             "no finite value before it" if math.isnan(last) else f"last finite value {last:.3g}"
         )
         raise NonFiniteLossError(
-            f"Loss became {value} in epoch {self.n_epochs_done + 1}, batch {batch} ({before}). "
+            f"Loss became {value} in epoch {self._epoch + 1}, batch {batch} ({before}). "
             f"Lower `learning_rate` (now {self.plan.learning_rate:g}), set "
             f"`Trainer(gradient_clip=1.0)`, or scale the features."
         )
@@ -213,7 +218,7 @@ class Net(NeuralNet):
         }
         while self.n_epochs_done < self.max_epochs:
             started = time.perf_counter()
-            self.module_.set_epoch(self.first_epoch + self.n_epochs_done)
+            self.module_.set_epoch(self._epoch)
             self.notify("on_epoch_begin", **shown)
             self.run_single_epoch(batches, True, "train", self.train_step)
             if held_out is not None:
@@ -234,7 +239,7 @@ class Net(NeuralNet):
         finite = torch.stack([p.detach().isfinite().all() for p in self._parameters_])
         if self._parameters_ and not bool(finite.all()):
             raise NonFiniteLossError(
-                f"Weights became non-finite in epoch {self.n_epochs_done}, in its last step. "
+                f"Weights became non-finite in epoch {self._epoch}, in its last step. "
                 f"Lower `learning_rate` (now {self.plan.learning_rate:g}) or set "
                 f"`Trainer(gradient_clip=1.0)`."
             )

@@ -8,6 +8,8 @@ from skorch.callbacks import Callback
 from tqdm.auto import tqdm as auto_tqdm
 from tqdm.std import tqdm as plain_tqdm
 
+from skrep.utils.streams import is_terminal
+
 __all__ = ["ProgressBar"]
 
 _LINES_IN_A_LOG = 10
@@ -39,7 +41,7 @@ class ProgressBar(Callback):
         self.bar_ = None
         if _in_notebook():
             self.bar_ = auto_tqdm(total=self.n_epochs, desc=self.label, unit="epoch")
-        elif sys.stderr.isatty():
+        elif is_terminal(sys.stderr):
             self.bar_ = plain_tqdm(
                 total=self.n_epochs, desc=self.label, unit="epoch", file=sys.stderr
             )
@@ -70,6 +72,8 @@ class ProgressBar(Callback):
 
     def _write(self, row: Any) -> None:
         epoch = self.n_shown_ = int(row["epoch"])
+        if sys.stderr is None:  # a process without a console
+            return
         # A fit that goes on from a checkpoint has seen fewer epochs than it counts.
         seconds = (time.monotonic() - self.started_) / max(1, self.n_seen_)
         left = seconds * (self.n_epochs - epoch)
@@ -77,7 +81,8 @@ class ProgressBar(Callback):
         sys.stderr.write(
             f"{self.label}: epoch {epoch}/{self.n_epochs}, {parts}, about {left:.0f} s left\n"
         )
-        sys.stderr.flush()
+        if callable(getattr(sys.stderr, "flush", None)):  # a stand-in may only have `write`
+            sys.stderr.flush()
 
 
 def _losses(row: Any) -> dict[str, str]:

@@ -110,7 +110,16 @@ def run_training(
         for _, callback in net.callbacks_:
             if isinstance(callback, ProgressBar):
                 callback.close()
-    return TrainingResult(_table(net.history), net.optimizer_.state_dict())
+    return TrainingResult(_table(net.history), _on_cpu(net.optimizer_.state_dict()))
+
+
+def _on_cpu(state: Any) -> Any:
+    # It is pickled with the estimator, and has to load where there is no GPU.
+    if isinstance(state, torch.Tensor):
+        return state.cpu()
+    if isinstance(state, dict):
+        return {key: _on_cpu(value) for key, value in state.items()}
+    return type(state)(map(_on_cpu, state)) if type(state) in (list, tuple) else state
 
 
 def _go_on(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:

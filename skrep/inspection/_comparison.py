@@ -19,6 +19,7 @@ from skrep.metrics._inputs import code_of, labels_of, matrix_of
 from skrep.metrics._reconstruction import reconstruction_r2
 from skrep.metrics._scorers import LABEL_METRICS, METRICS, Scorer, scorers
 from skrep.utils.random import seed_from
+from skrep.utils.streams import is_terminal
 
 __all__ = ["Comparison", "run_comparison"]
 
@@ -103,7 +104,7 @@ def run_comparison(
     folds: dict[str, list[dict[str, float]]] = {name: [] for name in models}
     first_models: dict[str, Any] = {}
     failures: dict[str, Exception] = {}
-    live = sys.stderr.isatty()
+    live = is_terminal(sys.stderr)
     with _progress(len(models) * len(splits), verbose, live) as bar:
         for number, (train, test) in enumerate(splits):
             for name, model in models.items():
@@ -133,7 +134,7 @@ def _progress(total: int, verbose: int, live: bool) -> Any:
     # A log file or a notebook gets few lines in place of a line that redraws itself.
     return tqdm(
         total=total,
-        disable=not verbose,
+        disable=not verbose or sys.stderr is None,
         leave=False,
         unit="fit",
         mininterval=0.1 if live else 2.0,

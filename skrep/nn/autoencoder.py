@@ -8,7 +8,6 @@ with :math:`c` a corruption, :math:`f` the encoder, :math:`g` the decoder, :math
 target, :math:`w` weights that sum to one and :math:`\Omega` a penalty on the codes.
 """
 
-from collections.abc import Callable
 from typing import Final, Literal
 
 import torch
@@ -206,6 +205,3 @@ class AutoencoderModule(RepresentationModule):
 
 def _joined(views: tuple[Tensor, ...]) -> Tensor:
     return views[0] if len(views) == 1 else torch.cat(views, dim=1)
-
-
-NetworkFactory = Callable[[int, int], nn.Module]

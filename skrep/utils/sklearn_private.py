@@ -9,10 +9,8 @@ from typing import Any
 from sklearn.base import _fit_context as fit_context
 from sklearn.utils._param_validation import (
     HasMethods,
-    Hidden,
     Interval,
     InvalidParameterError,
-    Options,
     StrOptions,
     validate_parameter_constraints,
 )
@@ -20,10 +18,8 @@ from sklearn.utils._set_output import _get_output_config
 
 __all__ = [
     "HasMethods",
-    "Hidden",
     "Interval",
     "InvalidParameterError",
-    "Options",
     "StrOptions",
     "fit_context",
     "get_output_config",

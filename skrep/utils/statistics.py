@@ -56,19 +56,21 @@ def column_moments(array: Any, present: np.ndarray | None = None) -> Moments:
     """
     # Chan's pairwise update of means and squares stays exact for data far from the origin. Blocks
     # in float64 give the same moments to the same values whatever dtype holds them.
+    # Values whose squares overflow have an infinite variance, which is for the caller to judge.
     count, mean, squares = 0, np.zeros(array.shape[1]), np.zeros(array.shape[1])
-    for start, block in _blocks(array, np.arange(array.shape[0])):
-        rows = block if present is None else block[present[start : start + len(block)]]
-        if len(rows) == 0:
-            continue
-        block_mean = rows.mean(axis=0)
-        rows -= block_mean
-        block_squares = np.einsum("ij,ij->j", rows, rows)
-        total = count + len(rows)
-        shift = block_mean - mean
-        squares += block_squares + shift**2 * (count * len(rows) / total)
-        mean += shift * (len(rows) / total)
-        count = total
+    with np.errstate(over="ignore", invalid="ignore"):
+        for start, block in _blocks(array, np.arange(array.shape[0])):
+            rows = block if present is None else block[present[start : start + len(block)]]
+            if len(rows) == 0:
+                continue
+            block_mean = rows.mean(axis=0)
+            rows -= block_mean
+            block_squares = np.einsum("ij,ij->j", rows, rows)
+            total = count + len(rows)
+            shift = block_mean - mean
+            squares += block_squares + shift**2 * (count * len(rows) / total)
+            mean += shift * (len(rows) / total)
+            count = total
     return Moments(mean, squares / max(1, count))
 
 

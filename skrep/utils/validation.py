@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 import scipy.sparse as sp
 from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
+from skrep._views_arrays import without_torch
 from skrep.exceptions import MissingViewError
 from skrep.views import Views, as_views, is_multiview, refuse_mis_split
 
@@ -99,7 +101,8 @@ def _check_one(estimator: Any, X: Any, reset: bool, min_samples: int) -> Checked
         )
     if not reset and _is_plain(estimator, X):
         return CheckedViews((X,), ("view0",))
-    if np.ndim(X) > 2 if isinstance(X, np.ndarray) else getattr(X, "ndim", 0) > 2:
+    X = without_torch(X)
+    if getattr(X, "ndim", 0) > 2:
         raise ValueError(
             f"Found array with dim {X.ndim} (shape {tuple(X.shape)}) while dim <= 2 is required by "
             f"{type(estimator).__name__}: every sample is a row, images too. Pass "
@@ -153,7 +156,7 @@ def _check_several(
     estimator: Any, views: Views, reset: bool, accept_absent: bool, min_samples: int
 ) -> CheckedViews:
     if not reset:
-        views = _in_fitted_order(estimator, views)
+        views = _in_fitted_order(estimator, views, accept_absent)
     expected = None if reset else view_widths(estimator)
     owner = type(estimator).__name__
     if len(views) < min_samples:
@@ -185,9 +188,9 @@ def _check_presence(
         worst = int(absent.argmax())
         raise MissingViewError(
             f"{owner} needs every view of every sample; {names[worst]!r} is absent for "
-            f"{absent[worst]} of {len(present)}. Drop those samples, fill them with "
-            f"`PerView(SimpleImputer())` before they become whole absent rows, or use a model "
-            f"that takes incomplete samples."
+            f"{absent[worst]} of {len(present)}. Drop those samples, for example with "
+            f"`views[views.present.all(axis=1)]`, leave that view out, or use a model that takes "
+            f"incomplete samples."
         )
     empty = np.flatnonzero(~present.any(axis=1))
     if len(empty):
@@ -212,7 +215,7 @@ def _check_view(owner: str, name: str, array: Any, there: np.ndarray, width: int
     try:
         with np.errstate(invalid="ignore"):
             checked = check_array(array, accept_sparse="csr", dtype="numeric", order="C")
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         raise ValueError(_say_which(name, array, error)) from error
     if width is not None and checked.shape[1] != width:
         raise ValueError(
@@ -222,19 +225,22 @@ def _check_view(owner: str, name: str, array: Any, there: np.ndarray, width: int
     return _as_real(checked)
 
 
-def _say_which(name: str, array: Any, error: ValueError) -> str:
+def _say_which(name: str, array: Any, error: Exception) -> str:
     text = f"View {name!r}: {error}"
-    if "NaN" in str(error) and not sp.issparse(array):
-        row = int(np.flatnonzero(np.isnan(np.asarray(array, dtype=float)).any(axis=1))[0])
+    # pandas' own mark of what is missing is no NaN, and cannot be made a number either.
+    if not sp.issparse(array) and any(mark in str(error) for mark in ("NaN", "NAType")):
+        rows = np.flatnonzero(np.asarray(pd.isna(array)).any(axis=1))
+        if not len(rows):
+            return text
         return (
-            f"View {name!r} is NaN in part of row {row}. Only a whole view of a sample may be "
+            f"View {name!r} is NaN in part of row {rows[0]}. Only a whole view of a sample may be "
             f"absent (all NaN); fill single values first, for example with "
             f"`PerView(SimpleImputer())`."
         )
     return text
 
 
-def _in_fitted_order(estimator: Any, views: Views) -> Views:
+def _in_fitted_order(estimator: Any, views: Views, accept_absent: bool) -> Views:
     names = getattr(estimator, "view_names_in_", None)
     owner = type(estimator).__name__
     if names is None:
@@ -254,7 +260,7 @@ def _in_fitted_order(estimator: Any, views: Views) -> Views:
             + (f"lacks {', '.join(map(repr, missing))}" if missing else "")
             + (" and " if missing and unknown else "")
             + (f"has the unknown {', '.join(map(repr, unknown))}" if unknown else "")
-            + ". Pass None for a view that is wholly absent."
+            + (". Pass None for a view that is wholly absent." if accept_absent else ".")
         )
     return views[list(names)]
 

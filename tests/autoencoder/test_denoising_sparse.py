@@ -224,3 +224,29 @@ def test_grid_search_over_a_corruption_level(X, seed):
     assert model.corruption == "masking"
     trainer = GridSearchCV(model, {"trainer__weight_decay": [0.0, 1e-3]}, cv=2).fit(X)
     assert isinstance(trainer.best_estimator_.trainer, Trainer)
+
+
+@pytest.mark.parametrize(
+    ("model", "outer", "inner", "made"),
+    [
+        (DenoisingAutoencoder(), {"corruption": "masking"}, {"corruption__level": 0.1}, Corruption),
+        (SparseAutoencoder(), {"sparsity": "l1"}, {"sparsity__weight": 0.1}, Sparsity),
+        (DenoisingAutoencoder(), {"trainer": None}, {"trainer__weight_decay": 0.1}, Trainer),
+    ],
+)
+def test_a_name_and_what_is_nested_in_it_can_be_set_at_once(model, outer, inner, made):
+    for params in ({**outer, **inner}, {**inner, **outer}):
+        new = clone(model).set_params(**params)
+        ((name, value),) = outer.items()
+        assert isinstance(getattr(new, name), made)
+        assert value in (None, getattr(new, name).get_params().get("kind"))
+        assert next(iter(inner.values())) in getattr(new, name).get_params().values()
+
+
+def test_a_stock_search_over_kinds_and_levels(seed):
+    X = make_low_rank(60, 6, rank=2, random_state=seed)
+    model = DenoisingAutoencoder(2, hidden_layer_sizes=(4,), max_epochs=1, random_state=seed)
+    grid = {"corruption": ["gaussian", "masking"], "corruption__level": [0.1, 0.2]}
+    search = GridSearchCV(model, grid, cv=2, error_score="raise").fit(X)
+    assert len(search.cv_results_["params"]) == 4
+    assert search.best_estimator_.corruption.level == search.best_params_["corruption__level"]

@@ -9,6 +9,10 @@ import numpy as np
 import pytest
 import torch
 from registry import CASES
+from sklearn.exceptions import NotFittedError
+from skorch.callbacks import Callback
+
+from skrep import Trainer
 
 ROWS = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 
@@ -58,3 +62,25 @@ def test_pickle_joblib_and_deepcopy_keep_the_predictions(case, seed):
     for other in copies:
         np.testing.assert_array_equal(other.transform(X), fitted.transform(X))
         assert other.score(X) == fitted.score(X)
+
+
+@ROWS
+def test_a_fit_that_fails_leaves_no_model_behind(case, seed):
+    X = case.data(seed)
+    estimator = case.make().fit(X)
+    estimator.set_params(trainer=Trainer(callbacks=[_Stop()]))
+    with pytest.raises(KeyboardInterrupt):
+        estimator.fit(X[:, 1:])
+    for call in (estimator.transform, estimator.reconstruct, estimator.score):
+        with pytest.raises(NotFittedError):
+            call(X[:, 1:])
+    estimator.set_params(trainer=None).fit(X)
+    assert np.array_equal(estimator.transform(X), case.make().fit(X).transform(X))
+
+
+class _Stop(Callback):
+    """Control-C in the second epoch."""
+
+    def on_epoch_begin(self, net, **kwargs):
+        if len(net.history) > 1:
+            raise KeyboardInterrupt

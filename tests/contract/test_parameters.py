@@ -59,3 +59,27 @@ def test_trainer_settings_nest_also_from_none(case):
     estimator = case.make()
     assert estimator.trainer is None
     assert estimator.set_params(trainer__weight_decay=0.5).trainer.weight_decay == 0.5
+
+
+@ROWS
+def test_a_parameter_set_after_fit_waits_for_the_next_fit(case, seed):
+    X = case.data(seed)
+    fitted, other = case.make().fit(X), case.make().fit(X)
+    other.set_params(n_components=fitted.n_components + 2)
+    assert np.array_equal(other.transform(X), fitted.transform(X))
+    assert list(other.get_feature_names_out()) == list(fitted.get_feature_names_out())
+    assert np.array_equal(other.reconstruct(X), fitted.reconstruct(X))
+    assert np.array_equal(other.inverse_transform(other.transform(X)), other.reconstruct(X))
+    assert other.score(X) == fitted.score(X)
+    assert other.fit(X).transform(X).shape[1] == fitted.n_components + 2
+
+
+@ROWS
+def test_precision_may_change_between_two_passes(case, seed):
+    X = case.data(seed)
+    estimator = case.make().partial_fit(X)
+    estimator.set_params(trainer__precision="float64").partial_fit(X)
+    assert estimator.transform(X).dtype == np.float64
+    estimator.set_params(trainer__precision="float32").partial_fit(X)
+    assert estimator.transform(X).dtype == np.float32
+    assert np.isfinite(estimator.score(X))

@@ -1,5 +1,6 @@
 """The loop makes the numbers of a plain torch loop, and calls what skorch would call."""
 
+import pickle
 from collections import Counter
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 from skorch.callbacks import Callback
 from torch import nn
 
+from skrep.autoencoder import Autoencoder
 from skrep.engine.data import ViewData
 from skrep.engine.plan import TrainingPlan
 from skrep.engine.train import run_training
@@ -275,3 +277,15 @@ def test_the_lean_loop_reads_the_loss_once_an_epoch(X, seed, monkeypatch):
     monkeypatch.setattr(torch.Tensor, "item", counted)
     by_engine(X, seed)
     assert reads["item"] <= 3
+
+
+@pytest.mark.gpu
+def test_what_partial_fit_keeps_for_the_next_pass_is_on_the_cpu(seed):
+    X = np.random.default_rng(seed).normal(size=(20, 4)).astype(np.float32)
+    for optimizer in ("adam", "lbfgs"):
+        model = Autoencoder(2, device="cuda", random_state=seed, trainer=Trainer(optimizer))
+        model.partial_fit(X)
+        kept = pickle.loads(pickle.dumps(model._optimizer_state))
+        state = [value for entry in kept["state"].values() for value in entry.values()]
+        assert all(t.device.type == "cpu" for t in state if isinstance(t, torch.Tensor))
+        assert model.partial_fit(X).n_iter_ == 2

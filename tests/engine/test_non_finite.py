@@ -94,3 +94,12 @@ def test_a_model_that_diverges_says_so(seed):
 
 def test_it_is_a_runtime_error():
     assert issubclass(NonFiniteLossError, RuntimeError)
+
+
+def test_the_epoch_counts_earlier_passes(seed):
+    X = np.random.default_rng(seed).normal(size=(20, 4))
+    model = Autoencoder(2, hidden_layer_sizes=(4,), random_state=seed, batch_size=5)
+    model.partial_fit(X).partial_fit(X)
+    model.set_params(learning_rate=1e30, trainer=Trainer("sgd"))
+    with pytest.raises(NonFiniteLossError, match="in epoch 3"):
+        model.partial_fit(X)

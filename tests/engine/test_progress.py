@@ -93,7 +93,10 @@ def test_a_terminal_gets_a_moving_bar(X, seed, monkeypatch):
     with os.fdopen(follower, "w", buffering=1) as terminal:
         monkeypatch.setattr(sys, "stderr", terminal)
         model(seed, max_epochs=4).fit(X)
-        written = os.read(leader, 100_000).decode()
+        # What was written comes through in pieces, when the kernel finds the time.
+        written = ""
+        while written.count("\n") < 1:
+            written += os.read(leader, 100_000).decode()
     os.close(leader)
     assert "Autoencoder: 100%" in written
     assert "4/4" in written
@@ -160,3 +163,25 @@ def test_a_shell_that_is_no_notebook_is_none(shell, notebook, monkeypatch, X, se
     model(seed).fit(X)
     assert FakeBar.made == []
     assert "epoch 3/3" in capsys.readouterr().err
+
+
+class _OnlyWrite:
+    """What some tools put in place of standard error."""
+
+    def __init__(self):
+        self.text = ""
+
+    def write(self, text):
+        self.text += text
+
+
+def test_a_stream_that_can_only_write_gets_lines(X, seed, monkeypatch):
+    stream = _OnlyWrite()
+    monkeypatch.setattr(sys, "stderr", stream)
+    model(seed).fit(X)
+    assert stream.text.count("\n") == 3
+
+
+def test_without_standard_error_nothing_is_shown(X, seed, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", None)  # pythonw, and processes without a console
+    assert model(seed).fit(X).n_iter_ == 3

@@ -257,3 +257,9 @@ def test_r2_agrees_with_scikit_learn_s_weighted_r2(X):
     expected = r2_score(X[test], back, multioutput="variance_weighted")
     assert table.loc["PCA", "reconstruction_r2"] == pytest.approx(expected, rel=1e-10)
     assert np.isnan(table.loc["PCA", "reconstruction_r2_std"])
+
+
+def test_without_standard_error_nothing_is_shown(seed, monkeypatch):
+    X = make_low_rank(60, 6, rank=2, random_state=seed)
+    monkeypatch.setattr("sys.stderr", None)
+    assert compare([PCA(2)], X, cv=2, random_state=seed).shape[0] == 1
