@@ -1,5 +1,6 @@
 """The one fit / partial_fit / transform flow that every estimator shares."""
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,8 +20,9 @@ from skrep.engine.data import ViewData
 from skrep.engine.inference import CHUNK_ROWS, apply_in_chunks, on_device
 from skrep.engine.plan import TrainingPlan
 from skrep.engine.seeding import forked_rng
-from skrep.engine.train import run_training
+from skrep.engine.train import TrainingResult, run_training
 from skrep.engine.trainer import Trainer
+from skrep.exceptions import NonFiniteLossError
 from skrep.nn.module import Batch, RepresentationModule
 from skrep.utils.random import seed_from
 from skrep.utils.sklearn_private import Interval, fit_context, get_output_config
@@ -246,8 +248,20 @@ class GradientEstimator(RepresentationEstimator):
         Returns
         -------
         self : estimator
+
+        Raises
+        ------
+        ValueError
+            If `X` does not match what the model was built on, or `n_components` was changed since.
+        skrep.exceptions.NonFiniteLossError
+            If training diverges; the model is then what it was before the call.
         """
         first = not self.__sklearn_is_fitted__()
+        if not first and self.n_components != self._code_size:
+            raise ValueError(
+                f"`n_components={self.n_components}` was set after the model was built with "
+                f"{self._code_size}. `partial_fit` goes on with a model; call `fit` for another."
+            )
         checked = check_views(
             self,
             X,
@@ -277,7 +291,27 @@ class GradientEstimator(RepresentationEstimator):
             self._start(checked, seed)
         self._dtype = plan.dtype
         module = self.module_.to(plan.device, plan.dtype)
-        result = run_training(
+        before = None if first else copy.deepcopy(module.state_dict())
+        try:
+            result = self._run(module, checked, plan, max_epochs, first)
+        except NonFiniteLossError:
+            if before is not None:
+                module.load_state_dict(before)
+            raise
+        self._finish(result.history, first)
+        # The optimiser's memory is twice the weights: only kept where training goes on.
+        self._optimizer_state = result.optimizer_state if goes_on else None
+        return self
+
+    def _run(
+        self,
+        module: RepresentationModule,
+        checked: CheckedViews,
+        plan: TrainingPlan,
+        max_epochs: int,
+        first: bool,
+    ) -> TrainingResult:
+        return run_training(
             module,
             ViewData(checked.arrays, checked.present, dtype=plan.dtype, device=plan.device),
             plan,
@@ -288,10 +322,6 @@ class GradientEstimator(RepresentationEstimator):
             optimizer_state=None if first else self._optimizer_state,
             first_epoch=0 if first else self.n_iter_,
         )
-        self._finish(result.history, first)
-        # The optimiser's memory is twice the weights: only kept where training goes on.
-        self._optimizer_state = result.optimizer_state if goes_on else None
-        return self
 
     def _start(self, checked: CheckedViews, seed: int) -> None:
         spec = ModuleSpec(checked, self.n_components, seed)

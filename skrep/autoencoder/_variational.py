@@ -56,19 +56,13 @@ class VariationalMixin(DensityMixin, GenerativeMixin, ReconstructionMixin):
                 f"contain. Got beta={estimator.beta!r} with `n_importance_samples="
                 f"{estimator.n_importance_samples}`. Leave one of them at 1."
             )
-        self._check_domains(checked)
-
-    def _check_domains(self, checked: CheckedViews) -> None:
-        estimator: Any = self
-        kinds = per_view(estimator.likelihood, checked.names, "likelihood")
-        for name, array, value in zip(checked.names, checked.arrays, kinds, strict=True):
-            setting = Likelihood.of(value)
+        settings = [
+            Likelihood.of(value)
+            for value in per_view(estimator.likelihood, checked.names, "likelihood")
+        ]
+        for setting in settings:
             setting.check()
-            DOMAINS[LIKELIHOODS[setting.kind].domain](
-                array,
-                view=name if len(checked.names) > 1 else None,
-                argument=f"likelihood={setting.kind!r}",
-            )
+        _check_domains(checked, [setting.kind for setting in settings])
 
     def _decode(self, codes: np.ndarray) -> list[np.ndarray]:
         checked = CheckedViews((codes,), ("code",))
@@ -111,7 +105,7 @@ class VariationalMixin(DensityMixin, GenerativeMixin, ReconstructionMixin):
         checked = self._check(X)  # type: ignore[attr-defined]
         if n_importance_samples == 1:
             return self._log_density(checked)
-        self._check_domains(checked)
+        _check_domains(checked, _fitted_kinds(self))
         noise = self._noise(int(n_importance_samples))
 
         def bound(module: Any, batch: Batch) -> Tensor:
@@ -121,7 +115,7 @@ class VariationalMixin(DensityMixin, GenerativeMixin, ReconstructionMixin):
         return self._apply_to_batches(bound, checked, rows)  # type: ignore[attr-defined]
 
     def _log_density(self, checked: CheckedViews) -> np.ndarray:
-        self._check_domains(checked)
+        _check_domains(checked, _fitted_kinds(self))
         half = self._noise(_N_PAIRS)
         half = half / half.square().mean(dim=0).sqrt()
         noise = torch.cat([half, -half])
@@ -138,6 +132,21 @@ class VariationalMixin(DensityMixin, GenerativeMixin, ReconstructionMixin):
         generator = make_generator(estimator._noise_seed)
         shape = (n_draws, 1, estimator.module_.n_components)
         return torch.empty(shape).normal_(generator=generator)
+
+
+def _check_domains(checked: CheckedViews, kinds: list[str]) -> None:
+    for name, array, kind in zip(checked.names, checked.arrays, kinds, strict=True):
+        DOMAINS[LIKELIHOODS[kind].domain](
+            array,
+            view=name if len(checked.names) > 1 else None,
+            argument=f"likelihood={kind!r}",
+        )
+
+
+def _fitted_kinds(estimator: Any) -> list[str]:
+    # Of the fit: `likelihood` may have been set since, for the next one.
+    names = {cls: name for name, cls in LIKELIHOODS.items()}
+    return [names[type(part)] for part in estimator.module_.likelihoods]
 
 
 def build_vae(estimator: Any, spec: ModuleSpec) -> VAEModule:

@@ -12,7 +12,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skrep.datasets import load_mfeat
 from skrep.inspection._comparison import Comparison, run_comparison
-from skrep.inspection._read_file import InputError, ViewData, read_file
+from skrep.inspection._read_file import FileData, InputError, read_file
 from skrep.inspection._report_picture import Pictured, draw_report
 from skrep.inspection._report_text import format_table, verdict
 
@@ -83,7 +83,7 @@ def run_demo(
     _say(f"Time: {perf_counter() - started:.0f} s.")
 
 
-def _load(options: DemoOptions) -> ViewData:
+def _load(options: DemoOptions) -> FileData:
     if options.file is not None:
         data = read_file(options.file, options.label)
     elif options.label is not None:
@@ -91,7 +91,7 @@ def _load(options: DemoOptions) -> ViewData:
     else:
         views, target = load_mfeat(return_X_y=True)
         arrays = dict(zip(views.names, views.arrays, strict=True))
-        data = ViewData("mfeat", arrays, target, image_view="pix", image_shape=(16, 15))
+        data = FileData("mfeat", arrays, target, image_view="pix", image_shape=(16, 15))
     if options.fast and data.n_samples > _FAST_ROWS:
         rows = np.random.default_rng(options.seed).permutation(data.n_samples)[:_FAST_ROWS]
         data.views = {name: values[rows] for name, values in data.views.items()}
@@ -99,7 +99,7 @@ def _load(options: DemoOptions) -> ViewData:
     return data
 
 
-def _in_common_units(data: ViewData) -> tuple[np.ndarray, dict[str, Any]]:
+def _in_common_units(data: FileData) -> tuple[np.ndarray, dict[str, Any]]:
     """Return all views as one matrix in which no view drowns the others, and how to undo it.
 
     The units are fixed once, before any split, so that every model in every fold is measured
@@ -139,7 +139,7 @@ def _code_size(asked: int | None, matrix: np.ndarray, n_folds: int) -> int:
     return asked
 
 
-def _describe(data: ViewData) -> str:
+def _describe(data: FileData) -> str:
     widths = {name: values.shape[1] for name, values in data.views.items()}
     if len(widths) > 1:
         listed = ", ".join(f"{name} {width}" for name, width in widths.items())
@@ -156,7 +156,7 @@ def _describe(data: ViewData) -> str:
 
 def _save_picture(
     folder: Path,
-    data: ViewData,
+    data: FileData,
     comparison: Comparison,
     matrix: np.ndarray,
     units: Mapping[str, Any],

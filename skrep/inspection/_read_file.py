@@ -9,7 +9,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-__all__ = ["InputError", "ViewData", "read_file"]
+__all__ = ["FileData", "InputError", "read_file"]
 
 _MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "?"})
 _FILL = "Fill them (for example with `sklearn.impute.SimpleImputer`) or drop those rows first."
@@ -20,7 +20,7 @@ class InputError(ValueError):
 
 
 @dataclass
-class ViewData:
+class FileData:
     """Views and labels as they came.
 
     Attributes
@@ -49,7 +49,7 @@ class ViewData:
         return len(next(iter(self.views.values())))
 
 
-def read_file(path: Path, label: str | None) -> ViewData:
+def read_file(path: Path, label: str | None) -> FileData:
     """Read a CSV with a header, or an npz of views.
 
     Parameters
@@ -62,7 +62,7 @@ def read_file(path: Path, label: str | None) -> ViewData:
 
     Returns
     -------
-    ViewData
+    FileData
 
     Raises
     ------
@@ -81,7 +81,7 @@ def read_file(path: Path, label: str | None) -> ViewData:
     return data
 
 
-def _read_csv(path: Path, label: str | None) -> ViewData:
+def _read_csv(path: Path, label: str | None) -> FileData:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             first = file.readline()
@@ -96,7 +96,7 @@ def _read_csv(path: Path, label: str | None) -> ViewData:
         raise InputError(f"{str(path)!r} cannot be opened ({error.strerror}).") from error
 
 
-def _parse(reader: "csv.Reader", name: str, label: str | None) -> ViewData:  # type: ignore[name-defined]
+def _parse(reader: "csv.Reader", name: str, label: str | None) -> FileData:  # type: ignore[name-defined]
     header = [cell.strip() for cell in next(reader, [])]
     label_at = _check_header(header, label)
     values = array("d")
@@ -122,7 +122,7 @@ def _parse(reader: "csv.Reader", name: str, label: str | None) -> ViewData:  # t
         raise InputError(_say_missing(missing))
     width = len(header) - (label_at is not None)
     matrix = np.frombuffer(values, dtype=np.float64).reshape(-1, width)
-    return ViewData(name, {"table": matrix}, None if label_at is None else np.asarray(labels))
+    return FileData(name, {"table": matrix}, None if label_at is None else np.asarray(labels))
 
 
 def _check_header(header: Sequence[str], label: str | None) -> int | None:
@@ -178,7 +178,7 @@ def _say_missing(missing: dict[str, list[int]]) -> str:
     return f"{text[0].upper()}{text[1:]}. {_FILL}"
 
 
-def _read_npz(path: Path, label: str | None) -> ViewData:
+def _read_npz(path: Path, label: str | None) -> FileData:
     try:
         with np.load(path, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
@@ -209,7 +209,7 @@ def _read_npz(path: Path, label: str | None) -> ViewData:
     if len(set(rows.values())) > 1:
         told = ", ".join(f"{name!r} has {count}" for name, count in rows.items())
         raise InputError(f"All arrays must have one row per sample, in the same order: {told}.")
-    return ViewData(path.stem, views, labels)
+    return FileData(path.stem, views, labels)
 
 
 def _check_view(name: str, values: np.ndarray) -> None:
@@ -232,7 +232,7 @@ def _check_view(name: str, values: np.ndarray) -> None:
         raise InputError(f"The view {name!r} is infinite at row {row}, column {column}.")
 
 
-def _check_labels(data: ViewData, label: str | None) -> None:
+def _check_labels(data: FileData, label: str | None) -> None:
     if data.labels is None:
         return
     name = label or "y"

@@ -1,4 +1,4 @@
-"""What an estimator can do, said once and read by tests, `compare` and the composers."""
+"""What an estimator can do, said once: tests and composers read it instead of probing."""
 
 from dataclasses import dataclass, fields
 

@@ -236,3 +236,9 @@ def test_a_bernoulli_model_does_not_start_collapsed(seed):
     assert model.history_["kl"].iloc[0] > 1.0
     error = np.square(model.reconstruct(X) - X).mean()
     assert error < 0.5 * np.square(X - X.mean(axis=0)).mean()
+
+
+def test_domains_are_those_of_the_fit(seed):
+    X = make_low_rank(60, 5, random_state=seed)
+    fitted = small(seed).fit(X).set_params(likelihood="bernoulli")
+    assert np.isfinite(fitted.score(X))

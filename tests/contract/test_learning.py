@@ -12,7 +12,7 @@ from registry import CASES
 from sklearn.exceptions import NotFittedError
 from skorch.callbacks import Callback
 
-from skrep import Trainer
+from skrep import NonFiniteLossError, Trainer
 
 ROWS = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 
@@ -84,3 +84,22 @@ class _Stop(Callback):
     def on_epoch_begin(self, net, **kwargs):
         if len(net.history) > 1:
             raise KeyboardInterrupt
+
+
+@ROWS
+def test_a_partial_fit_that_diverges_leaves_the_model_as_it_was(case, seed):
+    X = case.data(seed)
+    fitted = case.make().partial_fit(X)
+    before = fitted.transform(X)
+    fitted.set_params(learning_rate=1e30, trainer__optimizer="sgd")
+    with pytest.raises(NonFiniteLossError):
+        fitted.partial_fit(X).partial_fit(X)
+    np.testing.assert_array_equal(fitted.transform(X), before)
+
+
+@ROWS
+def test_partial_fit_refuses_another_code_size(case, seed):
+    X = case.data(seed)
+    fitted = case.make().partial_fit(X)
+    with pytest.raises(ValueError, match="`n_components=5` was set after the model was built"):
+        fitted.set_params(n_components=5).partial_fit(X)
