@@ -74,11 +74,11 @@ def test_same_seed_same_table(quick, table, capsys, tmp_path):
 
 def test_no_view_drowns_the_others(seed):
     from skrep.inspection._demo import _in_common_units
-    from skrep.inspection._read_file import ViewData
+    from skrep.inspection._read_file import FileData
 
     views = make_multiview(50, (4, 9), random_state=seed)
     constant = np.ones((50, 2))
-    data = ViewData("x", {"a": views[0] * 1e6, "b": np.hstack([views[1], constant])})
+    data = FileData("x", {"a": views[0] * 1e6, "b": np.hstack([views[1], constant])})
     matrix, units = _in_common_units(data)
     for name in ("a", "b"):
         columns, scaler, weight = units[name]
