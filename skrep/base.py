@@ -30,7 +30,15 @@ from skrep.utils.statistics import Moments, PrincipalAxes, column_moments, princ
 from skrep.utils.tags import SkrepTags
 from skrep.utils.validation import CheckedViews, check_views
 
-__all__ = ["TRAINING_CONSTRAINTS", "GradientEstimator", "ModuleSpec", "RepresentationEstimator"]
+__all__ = [
+    "TRAINING_CONSTRAINTS",
+    "ClosedFormEstimator",
+    "GradientEstimator",
+    "ModuleSpec",
+    "RepresentationEstimator",
+    "make_plan",
+    "train_module",
+]
 
 #: Legality of the seven training parameters.
 TRAINING_CONSTRAINTS: Final[dict[str, list[Any]]] = {
@@ -56,11 +64,17 @@ class ModuleSpec:
         Size of the code.
     seed : int
         Of the fit.
+    informed : bool, default=True
+        Whether the start may follow the data; otherwise its directions are random.
+    one_pass : bool, default=False
+        Whether the data are gone through once (`partial_fit`), in a start that trains too.
     """
 
     data: CheckedViews
     n_components: int
     seed: int
+    informed: bool = True
+    one_pass: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -84,8 +98,15 @@ class ModuleSpec:
     def principal_axes(
         self, centres: Sequence[np.ndarray], factors: Sequence[np.ndarray]
     ) -> PrincipalAxes:
-        """Return up to `n_components` principal axes of (view - centre) * factor, side by side."""
-        return principal_axes(self.data.arrays, centres, factors, self.n_components, seed=self.seed)
+        """Return up to `n_components` principal axes of (view - centre) * factor, side by side.
+
+        For a start that is not informed, as many random orthonormal axes of the same spectrum.
+        """
+        axes = principal_axes(self.data.arrays, centres, factors, self.n_components, seed=self.seed)
+        if self.informed:
+            return axes
+        drawn = np.random.default_rng(self.seed).normal(size=axes.components.shape)
+        return axes._replace(components=np.linalg.qr(drawn.T)[0].T)
 
 
 class RepresentationEstimator(
@@ -97,6 +118,9 @@ class RepresentationEstimator(
     _nested: ClassVar[dict[str, Callable[[Any], Any]]] = {}
 
     _accepts_absent: ClassVar[bool] = False
+
+    #: Whether single values may be NaN after `fit`, for models that complete them.
+    _accepts_nan: ClassVar[bool] = False
 
     @abstractmethod
     def _encode(self, checked: CheckedViews) -> np.ndarray:
@@ -133,7 +157,13 @@ class RepresentationEstimator(
         """Validate `X` against what was fitted; raise NotFittedError before `fit`."""
         if not self.__sklearn_is_fitted__():
             check_is_fitted(self)
-        return check_views(self, X, reset=False, accept_absent=self._accepts_absent)
+        return check_views(
+            self,
+            X,
+            reset=False,
+            accept_absent=self._accepts_absent,
+            accept_nan=self._accepts_nan,
+        )
 
     @abstractmethod
     def __sklearn_is_fitted__(self) -> bool:
@@ -171,6 +201,12 @@ class RepresentationEstimator(
         super().set_params(**params)
         return self
 
+    def _identity(self) -> str:
+        ignored = ("verbose", "device", "trainer", "random_state")
+        params = self.get_params(deep=False)
+        kept = sorted((name, value) for name, value in params.items() if name not in ignored)
+        return f"{type(self).__name__}-{fingerprint(kept)}"
+
     def __sklearn_tags__(self) -> SkrepTags:
         """Declare what holds for every estimator: sparse input, no labels, several views."""
         tags = SkrepTags.extend(super().__sklearn_tags__())
@@ -198,6 +234,12 @@ class GradientEstimator(RepresentationEstimator):
 
     def _check_parameters(self, checked: CheckedViews) -> None:
         """Raise for parameters that do not fit each other or the data."""
+
+    def _prepare(self, spec: ModuleSpec) -> None:
+        """Do what takes its time before the module is built, such as training its layers."""
+
+    def _own_optimizer(self) -> Any:
+        """Return what `Trainer(optimizer="auto")` stands for; None is Adam."""
 
     @property
     def _n_features_out(self) -> int:
@@ -280,51 +322,61 @@ class GradientEstimator(RepresentationEstimator):
         self._check_parameters(checked)
         drawn = seed_from(self.random_state)
         seed = drawn if first else self._seed + self.n_iter_
-        plan = TrainingPlan(
-            self.trainer,
-            batch_size=self.batch_size,
-            learning_rate=self.learning_rate,
-            device=self.device,
-            seed=seed,
-        )
+        plan = make_plan(self, seed, self._own_optimizer())
         if first:
-            self._start(checked, seed)
+            self._start(checked, seed, one_pass=goes_on)
         self._dtype = plan.dtype
-        module = self.module_.to(plan.device, plan.dtype)
-        before = None if first else copy.deepcopy(module.state_dict())
+        before = None if first else copy.deepcopy(self.module_.state_dict())
         try:
-            result = self._run(module, checked, plan, max_epochs, first)
+            result = train_module(
+                self,
+                self.module_,
+                checked,
+                plan,
+                max_epochs=max_epochs,
+                optimizer_state=None if first else self._optimizer_state,
+                first_epoch=0 if first else self.n_iter_,
+            )
         except NonFiniteLossError:
             if before is not None:
-                module.load_state_dict(before)
+                self.module_.load_state_dict(before)
             raise
         self._finish(result.history, first)
         # The optimiser's memory is twice the weights: only kept where training goes on.
         self._optimizer_state = result.optimizer_state if goes_on else None
         return self
 
-    def _run(
-        self,
-        module: RepresentationModule,
-        checked: CheckedViews,
-        plan: TrainingPlan,
-        max_epochs: int,
-        first: bool,
-    ) -> TrainingResult:
-        return run_training(
-            module,
-            ViewData(checked.arrays, checked.present, dtype=plan.dtype, device=plan.device),
-            plan,
-            max_epochs=max_epochs,
-            verbose=self.verbose,
-            label=type(self).__name__,
-            identity=None if plan.trainer.checkpoint is None else self._identity(),
-            optimizer_state=None if first else self._optimizer_state,
-            first_epoch=0 if first else self.n_iter_,
-        )
+    @fit_context(prefer_skip_nested_validation=True)
+    def _fit_untrained(self, X: Any) -> "GradientEstimator":
+        """Build the module for data like `X` and leave it untrained, its directions random.
 
-    def _start(self, checked: CheckedViews, seed: int) -> None:
-        spec = ModuleSpec(checked, self.n_components, seed)
+        Only centre, scale and the sizes of weights are taken from `X`.
+        """
+        checked = check_views(
+            self, X, reset=True, accept_absent=self._accepts_absent, min_samples=2
+        )
+        self._check_parameters(checked)
+        seed = seed_from(self.random_state)
+        plan = make_plan(self, seed, self._own_optimizer())
+        self._start(checked, seed, informed=False)
+        self._dtype = plan.dtype
+        self.module_.to(plan.dtype).eval()
+        self._optimizer_state = None
+        columns = ("epoch", "loss", "learning_rate", "seconds")
+        self._finish(pd.DataFrame(columns=columns, dtype=float), first=True)
+        return self
+
+    def _start(
+        self,
+        checked: CheckedViews,
+        seed: int,
+        *,
+        informed: bool = True,
+        one_pass: bool = False,
+    ) -> None:
+        spec = ModuleSpec(checked, self.n_components, seed, informed, one_pass)
+        # Outside the lock that building a module holds.
+        self._prepare(spec)
         with forked_rng(seed):
             self.module_ = self._make_module(spec)
         self._seed = seed
@@ -338,12 +390,6 @@ class GradientEstimator(RepresentationEstimator):
         self.history_ = history
         self.loss_curve_ = history["loss"].to_numpy()
         self.n_iter_ = len(history)
-
-    def _identity(self) -> str:
-        ignored = ("verbose", "device", "trainer", "random_state")
-        params = self.get_params(deep=False)
-        kept = sorted((name, value) for name, value in params.items() if name not in ignored)
-        return f"{type(self).__name__}-{fingerprint(kept)}"
 
     def __sklearn_is_fitted__(self) -> bool:
         """Return whether there is a trained module."""
@@ -377,9 +423,125 @@ class GradientEstimator(RepresentationEstimator):
         return module, data
 
     def __sklearn_tags__(self) -> SkrepTags:
-        """Declare the dtype that networks return."""
+        """Declare the dtype that networks return, and that they can be trained further."""
         tags = super().__sklearn_tags__()
         precision = self.trainer.precision if isinstance(self.trainer, Trainer) else "float32"
         tags.transformer_tags.preserves_dtype = ["float64" if precision == "float64" else "float32"]
         tags.non_deterministic = False
+        tags.fine_tunable = True
         return tags
+
+
+class ClosedFormEstimator(RepresentationEstimator):
+    """A model that is computed rather than trained: validation and flow, no engine."""
+
+    @abstractmethod
+    def _fit_views(self, checked: CheckedViews, y: Any) -> None:
+        """Learn from validated views; set the attributes that end in an underscore."""
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any = None) -> "ClosedFormEstimator":
+        """Learn from `X`.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features), or several views
+            One matrix, or views of the same samples as a tuple, dict, `Views` or DataFrame with
+            two column levels.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : estimator
+
+        Raises
+        ------
+        ValueError
+            If `X` is not finite, real and two-dimensional, or a parameter does not fit it.
+        """
+        self._fitted = False
+        checked = check_views(self, X, reset=True, accept_absent=self._accepts_absent)
+        self._fit_views(checked, y)
+        self._fitted = True
+        return self
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Return whether `fit` has come to its end."""
+        return bool(vars(self).get("_fitted", False))
+
+
+def make_plan(estimator: Any, seed: int, own_optimizer: Any = None) -> TrainingPlan:
+    """Return the plan that an estimator's training parameters make.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Has the seven training parameters.
+    seed : int
+        All draws of the training come from it.
+    own_optimizer : str, callable or None, default=None
+        What `Trainer(optimizer="auto")` stands for; None is Adam.
+
+    Returns
+    -------
+    TrainingPlan
+    """
+    return TrainingPlan(
+        estimator.trainer,
+        batch_size=estimator.batch_size,
+        learning_rate=estimator.learning_rate,
+        device=estimator.device,
+        seed=seed,
+        own_optimizer=own_optimizer or "adam",
+    )
+
+
+def train_module(
+    estimator: Any,
+    module: RepresentationModule,
+    checked: CheckedViews,
+    plan: TrainingPlan,
+    *,
+    max_epochs: int,
+    y: np.ndarray | None = None,
+    optimizer_state: dict[str, Any] | None = None,
+    first_epoch: int = 0,
+) -> TrainingResult:
+    """Train `module` in place on validated views, under the estimator's name.
+
+    Parameters
+    ----------
+    estimator : RepresentationEstimator
+        With the seven training parameters. The progress bar shows its name, and a checkpoint
+        is kept for its parameters.
+    module : RepresentationModule
+        Comes back to the CPU in evaluation mode.
+    checked : CheckedViews
+        The data.
+    plan : TrainingPlan
+        How.
+    max_epochs : int
+        Passes over the data, at most.
+    y : ndarray of shape (n_samples,) or None, default=None
+        Labels, for a loss that needs them.
+    optimizer_state : dict or None, default=None
+        Where an earlier call stopped.
+    first_epoch : int, default=0
+        Epochs that earlier calls have made.
+
+    Returns
+    -------
+    TrainingResult
+    """
+    return run_training(
+        module.to(plan.device, plan.dtype),
+        ViewData(checked.arrays, checked.present, y, dtype=plan.dtype, device=plan.device),
+        plan,
+        max_epochs=max_epochs,
+        verbose=estimator.verbose,
+        label=type(estimator).__name__,
+        identity=None if plan.trainer.checkpoint is None else estimator._identity(),
+        optimizer_state=optimizer_state,
+        first_epoch=first_epoch,
+    )

@@ -1,7 +1,7 @@
 """What a fitted model can do beside `transform`, one behaviour each."""
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,14 @@ from skrep.utils.tags import SkrepTags
 from skrep.utils.validation import CheckedViews
 from skrep.views import Views
 
-__all__ = ["DensityMixin", "GenerativeMixin", "ReconstructionErrorMixin", "ReconstructionMixin"]
+__all__ = [
+    "DensityMixin",
+    "EnergyMixin",
+    "GenerativeMixin",
+    "LogPartition",
+    "ReconstructionErrorMixin",
+    "ReconstructionMixin",
+]
 
 
 class ReconstructionMixin(ABC):
@@ -216,3 +223,198 @@ class GenerativeMixin(ABC):
         tags: SkrepTags = super().__sklearn_tags__()  # type: ignore[misc]
         tags.generative = True
         return tags
+
+
+class LogPartition(NamedTuple):
+    """Logarithm of a partition function.
+
+    Attributes
+    ----------
+    value : float
+        Nats, in the units of the input.
+    standard_error : float
+        Of an estimate, nats; 0 where the value is exact.
+    """
+
+    value: float
+    standard_error: float
+
+
+class EnergyMixin(ABC):
+    """Free energy, Gibbs sampling, partition function and likelihood of an energy model."""
+
+    @abstractmethod
+    def _free_energy(self, checked: CheckedViews) -> np.ndarray:
+        """Return the free energy of validated views, (n_samples,), float64."""
+
+    @abstractmethod
+    def _run_gibbs(self, checked: CheckedViews, n_steps: int, generator: Any) -> list[np.ndarray]:
+        """Return one array (n_samples, width) per view, after `n_steps` from validated views."""
+
+    @abstractmethod
+    def _estimate_log_partition(
+        self, method: str, n_chains: int, n_temperatures: int, seed: int, n_words: int | None
+    ) -> LogPartition:
+        """Return log Z; the arguments are checked."""
+
+    @abstractmethod
+    def _words(self, checked: CheckedViews) -> np.ndarray | None:
+        """Return how many words each row has, for models of counts; None for all others."""
+
+    def free_energy(self, X: Any) -> np.ndarray:
+        """Return the free energy of each sample: minus the log of its unnormalised probability.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or several views
+            As in `transform`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Nats; lower is more probable. log p(x) = -free_energy(x) - log Z.
+
+        Raises
+        ------
+        ValueError
+            If a value is outside the domain of the visible units.
+        """
+        check_is_fitted(self)
+        return self._free_energy(self._check_domain(self._check(X)))  # type: ignore[attr-defined]
+
+    def gibbs(self, X: Any, n_steps: int = 1, random_state: Any = None) -> Any:
+        """Return visible states after Gibbs steps that start at `X`.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or several views
+            As in `transform`.
+        n_steps : int, default=1
+            How many times all hidden and then all visible units are drawn.
+        random_state : int, RandomState or None, default=None
+            An integer makes the draws repeatable; None takes fresh entropy.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features), DataFrame or Views
+            In the container and units of `fit`.
+
+        Raises
+        ------
+        ValueError
+            If `n_steps` is not a positive integer.
+        """
+        check_is_fitted(self)
+        _check_positive("n_steps", n_steps)
+        checked = self._check_domain(self._check(X))  # type: ignore[attr-defined]
+        generator = make_generator(seed_from(random_state))
+        drawn = self._run_gibbs(checked, int(n_steps), generator)
+        return self._contain(drawn, checked.index)  # type: ignore[attr-defined]
+
+    def log_partition(
+        self,
+        method: str = "auto",
+        *,
+        n_chains: int = 100,
+        n_temperatures: int = 1000,
+        random_state: Any = None,
+        n_words: int | None = None,
+    ) -> LogPartition:
+        """Return the logarithm of the partition function.
+
+        Parameters
+        ----------
+        method : {"auto", "exact", "ais", "reverse_ais"}, default="auto"
+            "exact" sums over the states of the smaller layer, at most 2 ** 20; "ais" is annealed
+            importance sampling from a model without connections, which errs on the low side where
+            it errs; "reverse_ais" goes the other way from long chains of the model and errs on
+            the high side. "auto" is exact where that is possible, else "ais".
+        n_chains : int, default=100
+            Chains that are annealed.
+        n_temperatures : int, default=1000
+            Length of the ladder. More is more accurate and takes longer.
+        random_state : int, RandomState or None, default=None
+            An integer makes the estimate repeatable; None takes fresh entropy.
+        n_words : int or None, default=None
+            Words a row, for models of counts, whose partition function depends on it.
+
+        Returns
+        -------
+        LogPartition
+            Named tuple of `value` (nats, in the units of the input) and `standard_error` (nats; 0
+            where exact).
+
+        Raises
+        ------
+        ValueError
+            If an exact sum would have too many states, which are named; if a number is not
+            positive; if `n_words` is missing or does not apply.
+
+        Warns
+        -----
+        UserWarning
+            If so few chains carry the estimate that its standard error cannot be trusted.
+        """
+        check_is_fitted(self)
+        methods = ("auto", "exact", "ais", "reverse_ais")
+        if method not in methods:
+            raise ValueError(f"`method` is one of {methods}. Got {method!r}.")
+        _check_positive("n_chains", n_chains, least=2)
+        _check_positive("n_temperatures", n_temperatures, least=2)
+        seed = seed_from(random_state)
+        return self._estimate_log_partition(method, n_chains, n_temperatures, seed, n_words)
+
+    def log_likelihood(
+        self,
+        X: Any,
+        method: str = "auto",
+        *,
+        n_chains: int = 100,
+        n_temperatures: int = 1000,
+        random_state: Any = None,
+    ) -> np.ndarray:
+        """Return the log-probability of each sample, with log Z as in `log_partition`.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or several views
+            As in `transform`.
+        method : {"auto", "exact", "ais", "reverse_ais"}, default="auto"
+            As in `log_partition`.
+        n_chains : int, default=100
+            As in `log_partition`.
+        n_temperatures : int, default=1000
+            As in `log_partition`.
+        random_state : int, RandomState or None, default=None
+            As in `log_partition`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Nats per sample in the units of the input. With "ais" it errs on the high side.
+        """
+        check_is_fitted(self)
+        checked = self._check_domain(self._check(X))  # type: ignore[attr-defined]
+        energies = self._free_energy(checked)
+        words = self._words(checked)
+        seed = seed_from(random_state)
+        settings = {"n_chains": n_chains, "n_temperatures": n_temperatures, "random_state": seed}
+        if words is None:
+            return -energies - self.log_partition(method, **settings).value
+        values, place = np.unique(words, return_inverse=True)
+        logs = [self.log_partition(method, n_words=int(n), **settings).value for n in values]
+        return -energies - np.asarray(logs)[place]
+
+    def _check_domain(self, checked: CheckedViews) -> CheckedViews:
+        """Return the views; a model with a domain raises for values outside it."""
+        self._refuse_outside(checked)
+        return checked
+
+    @abstractmethod
+    def _refuse_outside(self, checked: CheckedViews) -> None:
+        """Raise ValueError for values outside the domain of the visible units."""
+
+
+def _check_positive(name: str, value: Any, least: int = 1) -> None:
+    if not isinstance(value, (int, np.integer)) or value < least:
+        raise ValueError(f"`{name}` must be an integer of at least {least}. Got {value!r}.")

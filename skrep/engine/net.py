@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from skrep.engine.data import BatchIterator
 from skrep.engine.meter import LossMeter
-from skrep.engine.optimizers import lean_step
+from skrep.engine.optimizers import DescentStep, lean_step
 from skrep.exceptions import NonFiniteLossError
 from skrep.nn.module import Batch, LossTerms, RepresentationModule
 
@@ -93,8 +93,11 @@ class Net(NeuralNet):
 
     def train_step_single(self, batch: Batch, **_: Any) -> dict[str, Any]:
         """Compute the loss and its gradients."""
-        terms = self._loss(batch, self.plan.noise)
-        self.plan.backward(terms.total)
+        if self._fills_gradients:
+            terms = self.module_.accumulate_gradients(batch, self.plan.noise)
+        else:
+            terms = self._loss(batch, self.plan.noise)
+            self.plan.backward(terms.total)
         if self.plan.gradient_clip is not None:
             nn.utils.clip_grad_norm_(self._parameters_, self.plan.gradient_clip)
         return {"loss": terms.total, "y_pred": None, "terms": terms}
@@ -110,11 +113,17 @@ class Net(NeuralNet):
         step: dict[str, Any]
         if self.plan.needs_closure or self._watched:
             step = dict(super().train_step(batch, **fit_params))
+        elif self._descent is not None:
+            terms = self.module_.descend(batch, self.plan.noise, self._descent.rate())
+            step = {"loss": terms.total, "y_pred": None, "terms": terms}
         else:
-            for parameter in self._parameters_:
-                parameter.grad = None
+            if not self._fills_gradients:
+                for parameter in self._parameters_:
+                    parameter.grad = None
             step = self.train_step_single(batch)
             self._step()
+        if self._fills_gradients:
+            self.module_.after_step()
         if self.schedule_ is not None:
             self.schedule_.step()
         return step
@@ -175,6 +184,7 @@ class Net(NeuralNet):
         """Build optimiser and schedule beside what skorch builds."""
         super().initialize()
         self._parameters_ = [p for p in self.module_.parameters() if p.requires_grad]
+        self._fills_gradients = type(self.module_).fills_gradients
         self.schedule_ = None
         callbacks = [callback for _, callback in self.callbacks_]
         self._watched = any(
@@ -199,6 +209,7 @@ class Net(NeuralNet):
         self.notify("on_train_begin", X=data.X, y=data.y)
         # Only now: callbacks may have loaded another state.
         self._step = lean_step(self.optimizer_)
+        self._descent = self._own_descent()
         stopped = self._epochs(batches, held_out)
         self.notify("on_train_end", X=data.X, y=data.y)
         self._check_weights()
@@ -210,6 +221,13 @@ class Net(NeuralNet):
                 stacklevel=6,
             )
         return self
+
+    def _own_descent(self) -> DescentStep | None:
+        """Return the step whose rate the module needs to move the weights by itself, or None."""
+        whole = all(p.requires_grad for p in self.module_.parameters())
+        if not type(self.module_).descends or self.plan.gradient_clip is not None or not whole:
+            return None
+        return self._step if isinstance(self._step, DescentStep) else None
 
     def _epochs(self, batches: BatchIterator, held_out: BatchIterator | None) -> bool:
         shown = {

@@ -6,12 +6,13 @@ from typing import Any, Final, cast
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Adam, AdamW, lr_scheduler
+from torch.optim import SGD, Adam, AdamW, lr_scheduler
 
 __all__ = [
     "OPTIMIZERS",
     "SCHEDULES",
     "FusedAdamStep",
+    "PlainStep",
     "lean_step",
     "make_optimizer",
     "make_schedule",
@@ -150,6 +151,53 @@ class FusedAdamStep:
         )
 
 
+class DescentStep:
+    """The step of gradient descent without momentum, without torch.optim's wrapper around it.
+
+    Parameters
+    ----------
+    optimizer : torch.optim.SGD
+        With one parameter group.
+    """
+
+    def __init__(self, optimizer: torch.optim.Optimizer) -> None:
+        self._optimizer = optimizer
+        self._stepped = False
+
+    @classmethod
+    def fits(cls, optimizer: torch.optim.Optimizer) -> bool:
+        """Return whether `optimizer` subtracts a multiple of the gradient and does nothing else."""
+        if type(optimizer) is not SGD or len(optimizer.param_groups) != 1:
+            return False
+        group = optimizer.param_groups[0]
+        return not (group["momentum"] or group["weight_decay"] or group["maximize"])
+
+    def __call__(self) -> None:
+        """Make one step with the gradients that lie on the parameters."""
+        group = self._optimizer.param_groups[0]
+        parameters = group["params"]
+        gradients = [p.grad for p in parameters]
+        if not self._stepped or any(g is None for g in gradients):
+            # Schedules want to see the optimiser's own step once.
+            self._optimizer.step()
+            self._stepped = True
+            return
+        with torch.no_grad():
+            torch._foreach_add_(parameters, gradients, alpha=-float(group["lr"]))
+
+    def rate(self) -> float:
+        """Return the learning rate, for a step that the module makes by itself."""
+        if not self._stepped:
+            # Schedules want to see the optimiser's own step once; without gradients it is idle.
+            self._optimizer.zero_grad()
+            self._optimizer.step()
+            self._stepped = True
+        return float(self._optimizer.param_groups[0]["lr"])
+
+    def settle(self) -> None:
+        """Do nothing: there is no state."""
+
+
 class PlainStep:
     """The optimiser's own step, where no cheaper one is exact."""
 
@@ -164,9 +212,11 @@ class PlainStep:
         """Do nothing: the state is always the optimiser's."""
 
 
-def lean_step(optimizer: torch.optim.Optimizer) -> FusedAdamStep | PlainStep:
+def lean_step(optimizer: torch.optim.Optimizer) -> FusedAdamStep | DescentStep | PlainStep:
     """Return the cheapest callable that makes the same step as `optimizer.step()`."""
-    return FusedAdamStep(optimizer) if FusedAdamStep.fits(optimizer) else PlainStep(optimizer)
+    if FusedAdamStep.fits(optimizer):
+        return FusedAdamStep(optimizer)
+    return DescentStep(optimizer) if DescentStep.fits(optimizer) else PlainStep(optimizer)
 
 
 def _linear(optimizer: torch.optim.Optimizer, n_steps: int) -> Any:

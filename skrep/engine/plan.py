@@ -35,6 +35,8 @@ class TrainingPlan:
         "auto" or torch's notation.
     seed : int
         All draws of the training come from it.
+    own_optimizer : str or callable, default="adam"
+        What `Trainer(optimizer="auto")` stands for.
     """
 
     def __init__(
@@ -45,9 +47,12 @@ class TrainingPlan:
         learning_rate: float,
         device: str,
         seed: int,
+        own_optimizer: Any = "adam",
     ) -> None:
         self.trainer = Trainer() if trainer is None else trainer
         self.trainer.check()
+        chosen = self.trainer.optimizer
+        self._optimizer = own_optimizer if chosen == "auto" else chosen
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.accelerator: Any = self.trainer.distributed
@@ -106,7 +111,7 @@ class TrainingPlan:
         """Return the optimiser over skorch's (name, parameter) pairs or parameter groups."""
         groups = [p for p in _parameters_of(parameters) if p.requires_grad]
         optimizer = make_optimizer(
-            self.trainer.optimizer, groups, lr=lr, weight_decay=self.trainer.weight_decay
+            self._optimizer, groups, lr=lr, weight_decay=self.trainer.weight_decay
         )
         # LBFGS, by name or from a factory, evaluates the loss several times a step.
         closure = inspect.signature(type(optimizer).step).parameters.get("closure")

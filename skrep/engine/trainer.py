@@ -30,8 +30,9 @@ class Trainer(BaseEstimator):
 
     Parameters
     ----------
-    optimizer : str or callable, default="adam"
-        "adam", "adamw", "sgd", "rmsprop", "lbfgs", or a class or factory
+    optimizer : str or callable, default="auto"
+        "auto" is Adam for networks and plain gradient steps for energy models. Or "adam", "adamw",
+        "sgd", "rmsprop", "lbfgs", or a class or factory
         `(parameters, lr=...) -> torch.optim.Optimizer`.
     weight_decay : float, default=0.0
         L2 penalty on all weights per step (decoupled for "adamw"). Larger shrinks the network.
@@ -74,7 +75,7 @@ class Trainer(BaseEstimator):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "optimizer": [StrOptions(set(OPTIMIZERS)), callable],
+        "optimizer": [StrOptions({"auto", *OPTIMIZERS}), callable],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "schedule": [StrOptions(set(SCHEDULES)), callable, None],
         "early_stopping": [Interval(Integral, 1, None, closed="left"), Callback, None],
@@ -89,7 +90,7 @@ class Trainer(BaseEstimator):
 
     def __init__(
         self,
-        optimizer: str | Callable[..., Any] = "adam",
+        optimizer: str | Callable[..., Any] = "auto",
         *,
         weight_decay: float = 0.0,
         schedule: str | Callable[..., Any] | None = None,

@@ -57,6 +57,12 @@ class RepresentationModule(nn.Module, ABC):
     #: A trailing batch with fewer rows joins the batch before it.
     min_batch_size: ClassVar[int] = 1
 
+    #: Whether `accumulate_gradients` takes the place of autograd on `training_loss`.
+    fills_gradients: ClassVar[bool] = False
+
+    #: Whether `descend` can take the place of `accumulate_gradients` and a plain gradient step.
+    descends: ClassVar[bool] = False
+
     @abstractmethod
     def encode(self, batch: Batch) -> Tensor:
         """Return the codes, of shape (rows, n_components), without any draw."""
@@ -72,6 +78,26 @@ class RepresentationModule(nn.Module, ABC):
     @abstractmethod
     def training_loss(self, batch: Batch, generator: torch.Generator) -> LossTerms:
         """Return the loss of a batch; every draw comes from `generator`."""
+
+    def accumulate_gradients(  # type: ignore[empty-body]
+        self, batch: Batch, generator: torch.Generator
+    ) -> LossTerms:
+        """Put gradients on the parameters and return the loss, without autograd.
+
+        Only called where `fills_gradients` is true, for models whose gradient is cheaper written
+        out. What earlier steps left on the parameters is overwritten.
+        """
+
+    def descend(  # type: ignore[empty-body]
+        self, batch: Batch, generator: torch.Generator, rate: float
+    ) -> LossTerms:
+        """Subtract `rate` times the gradient from the parameters and return the loss.
+
+        Only called where `descends` is true, for models that need no gradient on the side.
+        """
+
+    def after_step(self) -> None:
+        """Take note that the weights moved; only called where `fills_gradients` is true."""
 
     def set_epoch(self, epoch: int) -> None:
         """Take note that epoch `epoch` (from 0) begins, for schedules such as a KL warm-up."""

@@ -20,6 +20,7 @@ __all__ = [
     "check_one_hot",
     "check_real",
     "check_signed_unit",
+    "check_spin",
     "check_unit_interval",
 ]
 
@@ -107,6 +108,36 @@ def check_binary(X: Any, *, view: str | None, argument: str) -> None:
         f"`{argument}` needs values 0 or 1",
         view,
         "Threshold them, for example with `Binarizer()`, or choose an option for real values.",
+    )
+
+
+def check_spin(X: Any, *, view: str | None, argument: str) -> None:
+    """Raise unless every value is -1 or 1.
+
+    Parameters
+    ----------
+    X : ndarray or sparse matrix of shape (n_samples, n_features)
+        Values of one view. The zeros that a sparse matrix leaves out are zeros, hence refused.
+    view : str or None
+        Name of the view, for the message; None for a lone matrix.
+    argument : str
+        The option that asks for the domain, as in ``"units='spin'"``.
+
+    Raises
+    ------
+    ValueError
+        Naming the first offending row, column and value.
+
+    Examples
+    --------
+    >>> check_spin(2 * np.eye(3) - 1, view=None, argument="units='spin'")
+    """
+    _check_values(
+        X.toarray() if sparse.issparse(X) else X,
+        lambda values: (np.abs(values) != 1) & ~np.isnan(values),
+        f"`{argument}` needs values -1 or 1",
+        view,
+        "Threshold them, for example with `2.0 * (X > 0) - 1.0`, or choose another option.",
     )
 
 

@@ -11,7 +11,15 @@ from sklearn.base import BaseEstimator
 
 from skrep.utils.sklearn_private import Interval, StrOptions, validate_parameter_constraints
 
-__all__ = ["SCALINGS", "Corruption", "Likelihood", "Sparsity", "Warmup"]
+__all__ = [
+    "SCALINGS",
+    "Corruption",
+    "Gradient",
+    "Likelihood",
+    "Pretraining",
+    "Sparsity",
+    "Warmup",
+]
 
 SCALINGS: Final = frozenset({"view", "feature"})
 
@@ -253,6 +261,152 @@ class Warmup(_Setting):
     def of(cls, value: "float | Warmup") -> "Warmup":
         """Return the object itself, or a constant weight."""
         return value if isinstance(value, Warmup) else cls(float(value), n_epochs=0)
+
+    def check(self) -> None:
+        """Raise for values that are not legal."""
+        self._check_table()
+
+
+class Gradient(_Setting):
+    """How the likelihood gradient of a Boltzmann machine is estimated and followed.
+
+    Parameters
+    ----------
+    kind : {"centred", "plain"}, default="centred"
+        "centred" subtracts running mean activations from both layers, so that learning does not
+        depend on whether data or their complement is shown, and is better conditioned.
+    offset_rate : float, default=0.01
+        How fast the means follow the batches, in (0, 1]. Unused by "plain".
+    momentum : float, default=0.0
+        Share of the last step that is kept, in [0, 1). Unused when `Trainer(optimizer=...)`
+        names an optimiser.
+    averaging : float, default=0.0
+        Weight of the newest weights in a running mean that takes the place of the last weights,
+        such as 0.001. 0 keeps the last ones.
+    n_chains : int or None, default=None
+        Persistent chains beside the data. None runs as many as a batch has rows.
+    n_temperatures : int, default=1
+        Temperatures of every persistent chain; more than one exchanges states between them
+        (parallel tempering), which mixes better at as many times the cost.
+
+    Examples
+    --------
+    >>> from skrep import Gradient
+    >>> Gradient(momentum=0.5).kind
+    'centred'
+    """
+
+    KINDS: ClassVar[tuple[str, ...]] = ("centred", "plain")
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "kind": [StrOptions(set(KINDS))],
+        "offset_rate": [Interval(Real, 0, 1, closed="right")],
+        "momentum": [Interval(Real, 0, 1, closed="left")],
+        "averaging": [Interval(Real, 0, 1, closed="left")],
+        "n_chains": [Interval(Integral, 1, None, closed="left"), None],
+        "n_temperatures": [Interval(Integral, 1, None, closed="left")],
+    }
+
+    def __init__(
+        self,
+        kind: Literal["centred", "plain"] = "centred",
+        *,
+        offset_rate: float = 0.01,
+        momentum: float = 0.0,
+        averaging: float = 0.0,
+        n_chains: int | None = None,
+        n_temperatures: int = 1,
+    ) -> None:
+        self.kind = kind
+        self.offset_rate = offset_rate
+        self.momentum = momentum
+        self.averaging = averaging
+        self.n_chains = n_chains
+        self.n_temperatures = n_temperatures
+
+    @classmethod
+    def of(cls, value: "str | Gradient") -> "Gradient":
+        """Return the object that a name stands for, or the object itself."""
+        return cls._made_of(value)
+
+    def check(self) -> None:
+        """Raise for values that are not legal."""
+        self._check_table()
+
+
+class Pretraining(_Setting):
+    """How the layers of a deep model are trained, one on the codes of the one below.
+
+    Parameters
+    ----------
+    kind : {"rbm", "denoising", "autoencoder"}, default="rbm"
+        What a layer is trained as: a restricted Boltzmann machine, an autoencoder of spoiled
+        inputs, or an autoencoder.
+    n_epochs : int or None, default=None
+        Passes for each layer. None takes those of the model.
+    batch_size : int or None, default=None
+        Rows a step. None takes that of the model.
+    learning_rate : float or None, default=None
+        Length of a step. None takes 0.05 for an RBM, 0.01 where one of its layers is
+        gaussian, and 0.001 for autoencoders.
+    n_gibbs_steps : int, default=1
+        Of an RBM, between two gradient steps.
+    persistent : bool, default=False
+        Whether the chains of an RBM go on from step to step. False starts them at the data, which
+        learns features faster.
+    corruption_level : float, default=0.3
+        Share of the entries of a denoising layer's inputs that are masked, in [0, 1].
+
+    Examples
+    --------
+    >>> from skrep import Pretraining
+    >>> Pretraining("denoising", corruption_level=0.2).kind
+    'denoising'
+    """
+
+    KINDS: ClassVar[tuple[str, ...]] = ("rbm", "denoising", "autoencoder")
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "kind": [StrOptions(set(KINDS))],
+        "n_epochs": [Interval(Integral, 1, None, closed="left"), None],
+        "batch_size": [Interval(Integral, 1, None, closed="left"), None],
+        "learning_rate": [Interval(Real, 0, None, closed="neither"), None],
+        "n_gibbs_steps": [Interval(Integral, 1, None, closed="left")],
+        "persistent": ["boolean"],
+        "corruption_level": [Interval(Real, 0, 1, closed="both")],
+    }
+
+    def __init__(
+        self,
+        kind: Literal["rbm", "denoising", "autoencoder"] = "rbm",
+        *,
+        n_epochs: int | None = None,
+        batch_size: int | None = None,
+        learning_rate: float | None = None,
+        n_gibbs_steps: int = 1,
+        persistent: bool = False,
+        corruption_level: float = 0.3,
+    ) -> None:
+        self.kind = kind
+        self.n_epochs = n_epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.n_gibbs_steps = n_gibbs_steps
+        self.persistent = persistent
+        self.corruption_level = corruption_level
+
+    @classmethod
+    def of(cls, value: "str | Pretraining") -> "Pretraining":
+        """Return the object that a name stands for, or the object itself."""
+        return cls._made_of(value)
+
+    def rate(self, *, gaussian: bool = False) -> float:
+        """Return `learning_rate` with its default filled in."""
+        if self.learning_rate is not None:
+            return self.learning_rate
+        if self.kind != "rbm":
+            return 1e-3
+        return 0.01 if gaussian else 0.05
 
     def check(self) -> None:
         """Raise for values that are not legal."""

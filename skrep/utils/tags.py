@@ -25,6 +25,9 @@ class SkrepTags(Tags):
         Samples that lack some of their views are accepted.
     coordinated : bool
         `transform` gives one code per view instead of one joint code.
+    fine_tunable : bool
+        `module_.encode` is differentiable, and `_fit_untrained(X)` builds the module without
+        training it: what `skrep.compose.FineTunedClassifier` needs.
     """
 
     reconstruction: bool = False
@@ -33,6 +36,7 @@ class SkrepTags(Tags):
     multi_view: bool = False
     absent_views: bool = False
     coordinated: bool = False
+    fine_tunable: bool = False
 
     @classmethod
     def extend(cls, tags: Tags) -> "SkrepTags":

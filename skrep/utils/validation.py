@@ -50,6 +50,7 @@ def check_views(
     *,
     reset: bool,
     accept_absent: bool = False,
+    accept_nan: bool = False,
     min_samples: int = 1,
 ) -> CheckedViews:
     """Validate `X` for `estimator` and record, or compare, what it is made of.
@@ -65,6 +66,8 @@ def check_views(
         True in `fit`.
     accept_absent : bool, default=False
         Whether a sample may lack whole views.
+    accept_nan : bool, default=False
+        Whether single values may be NaN; a row that is NaN in a whole view is then no absence.
     min_samples : int, default=1
         Fewest rows that make sense.
 
@@ -81,8 +84,11 @@ def check_views(
     """
     refuse_mis_split(X)
     if is_multiview(X):
-        return _check_several(estimator, as_views(X), reset, accept_absent, min_samples)
-    return _check_one(estimator, X, reset, min_samples)
+        views = as_views(X)
+        if accept_nan:
+            return _check_several(estimator, views, reset, True, min_samples, accept_nan=True)
+        return _check_several(estimator, views, reset, accept_absent, min_samples)
+    return _check_one(estimator, X, reset, min_samples, accept_nan)
 
 
 def view_widths(estimator: Any) -> tuple[int, ...]:
@@ -91,7 +97,9 @@ def view_widths(estimator: Any) -> tuple[int, ...]:
     return (estimator.n_features_in_,) if widths is None else tuple(widths)
 
 
-def _check_one(estimator: Any, X: Any, reset: bool, min_samples: int) -> CheckedViews:
+def _check_one(
+    estimator: Any, X: Any, reset: bool, min_samples: int, accept_nan: bool
+) -> CheckedViews:
     fitted_names = None if reset else getattr(estimator, "view_names_in_", None)
     if fitted_names is not None:
         raise ValueError(
@@ -121,6 +129,7 @@ def _check_one(estimator: Any, X: Any, reset: bool, min_samples: int) -> Checked
             accept_sparse="csr",
             dtype="numeric",
             order="C",
+            ensure_all_finite="allow-nan" if accept_nan else True,
             ensure_min_samples=min_samples,
         )
     return CheckedViews((_as_real(array),), ("view0",), None, getattr(X, "index", None))
@@ -153,7 +162,12 @@ def _as_real(array: Any) -> Any:
 
 
 def _check_several(
-    estimator: Any, views: Views, reset: bool, accept_absent: bool, min_samples: int
+    estimator: Any,
+    views: Views,
+    reset: bool,
+    accept_absent: bool,
+    min_samples: int,
+    accept_nan: bool = False,
 ) -> CheckedViews:
     if not reset:
         views = _in_fitted_order(estimator, views, accept_absent)
@@ -165,10 +179,19 @@ def _check_several(
             f"required by {owner}."
         )
     present = np.asarray(views.present, dtype=bool)
+    if accept_nan:
+        present = np.ones_like(present)
     if not present.all():
         _check_presence(owner, views.names, present, accept_absent, reset)
     arrays = tuple(
-        _check_view(owner, name, array, present[:, i], None if expected is None else expected[i])
+        _check_view(
+            owner,
+            name,
+            array,
+            present[:, i],
+            None if expected is None else expected[i],
+            accept_nan,
+        )
         for i, (name, array) in enumerate(zip(views.names, views.arrays, strict=True))
     )
     columns = views.column_names()
@@ -206,7 +229,16 @@ def _check_presence(
         )
 
 
-def _check_view(owner: str, name: str, array: Any, there: np.ndarray, width: int | None) -> Any:
+def _check_view(
+    owner: str,
+    name: str,
+    array: Any,
+    there: np.ndarray,
+    width: int | None,
+    accept_nan: bool = False,
+) -> Any:
+    if accept_nan and (array is None or array.shape[1] == 0):
+        return np.full((len(there), width or 0), np.nan)
     if not there.any() and (array is None or array.shape[1] == 0):
         return np.zeros((len(there), width or 0), dtype=np.float32)
     if not sp.issparse(array) and not there.all():
@@ -214,7 +246,13 @@ def _check_view(owner: str, name: str, array: Any, there: np.ndarray, width: int
         array[~there] = 0.0
     try:
         with np.errstate(invalid="ignore"):
-            checked = check_array(array, accept_sparse="csr", dtype="numeric", order="C")
+            checked = check_array(
+                array,
+                accept_sparse="csr",
+                dtype="numeric",
+                order="C",
+                ensure_all_finite="allow-nan" if accept_nan else True,
+            )
     except (ValueError, TypeError) as error:
         raise ValueError(_say_which(name, array, error)) from error
     if width is not None and checked.shape[1] != width:
