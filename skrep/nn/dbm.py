@@ -1,0 +1,578 @@
+r"""The deep Boltzmann machine: layers of units with connections between neighbours.
+
+With :math:`h_0 = x` the visible units (gaussian ones divided by their standard deviations):
+
+.. math:: E(h) = U(h_0) - \sum_l c_l \cdot h_l - \sum_{l \ge 1} h_l^\top W_l h_{l-1}
+
+Given the even layers the odd ones are independent, and the other way round, which is what Gibbs
+steps, mean-field equations and annealing use.
+"""
+
+import itertools
+import math
+from collections.abc import Sequence
+from typing import ClassVar, cast
+
+import torch
+from torch import Tensor, nn
+
+from skrep.functional.annealing import (
+    LogMean,
+    annealed_log_weights,
+    log_mean_weight,
+    temperature_ladder,
+)
+from skrep.functional.energies import binary_states
+from skrep.nn.module import Batch, LossTerms, RepresentationModule
+from skrep.nn.rbm import MAX_STATES
+from skrep.nn.scaling import ViewScaler
+from skrep.nn.units import BernoulliUnits, Units
+
+__all__ = ["DBMModule", "DoubledRBMModule", "compose_layers", "gains"]
+
+# Entries of the largest intermediate of an enumeration.
+_CHUNK = 1 << 20
+# How fast the offsets of centring follow the batches.
+_OFFSET_RATE = 0.01
+
+
+def gains(layer: int, n_layers: int) -> tuple[int, int]:
+    """Return by how much the connections below a layer are multiplied upwards and downwards.
+
+    A unit in the middle hears from two sides. Where only one is there to be heard, as in training
+    layer by layer, that side counts twice.
+
+    Parameters
+    ----------
+    layer : int
+        From 1, the lowest hidden layer.
+    n_layers : int
+        Number of hidden layers.
+
+    Returns
+    -------
+    tuple of int
+        Factor of what goes up, factor of what goes down.
+    """
+    return (2 if layer < n_layers else 1), (2 if layer > 1 else 1)
+
+
+class _Real(RepresentationModule):
+    """Between views and standardised visible units."""
+
+    scaler: ViewScaler
+    visible: Units
+    log_variance: nn.Parameter | None
+
+    def standardise(self, views: tuple[Tensor, ...]) -> Tensor:
+        """Return views as visible states x, side by side."""
+        x = self.scaler.join(views)
+        return x if self.log_variance is None else x * torch.exp(-0.5 * self.log_variance)
+
+    def to_views(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Return visible states in the caller's units."""
+        if self.log_variance is not None:
+            x = x * torch.exp(0.5 * self.log_variance)
+        return self.scaler.split(x)
+
+    @property
+    def log_volume(self) -> Tensor:
+        """Log of the volume, in the caller's units, of a unit cube of states x."""
+        total = self.scaler.scale.log().sum()
+        return total if self.log_variance is None else total + 0.5 * self.log_variance.sum()
+
+    def _log_given(self, x: Tensor, field: Tensor) -> Tensor:
+        """Return log p(x | field), in the caller's units."""
+        inner = (x * field).sum(dim=-1) - self.visible.base_energy(x)
+        return inner - self.visible.log_partition(field) - self.log_volume
+
+
+class DoubledRBMModule(_Real):
+    """One layer of a deep Boltzmann machine by itself: what lies on its other side is doubled.
+
+    Parameters
+    ----------
+    scaler : ViewScaler
+        Between the caller's units and working units.
+    visible : Units
+        Kind of the lower layer.
+    weight : Tensor of shape (n_hidden, n_visible)
+        Connections at the start.
+    visible_bias, hidden_bias : Tensor of shape (n_visible,) and (n_hidden,)
+        Biases at the start.
+    log_variance : Tensor of shape (n_visible,) or None, default=None
+        Of gaussian visible units, in working units.
+    up, down : int, default=1, 1
+        How often the connections count in each direction.
+    n_gibbs_steps : int, default=1
+        Steps of the chains before their statistics are taken.
+    n_chains : int, default=0
+        Persistent chains; 0 starts chains at the data.
+    """
+
+    fills_gradients: ClassVar[bool] = True
+
+    visible_offset: Tensor
+    hidden_offset: Tensor
+    chains: Tensor
+
+    def __init__(
+        self,
+        scaler: ViewScaler,
+        visible: Units,
+        weight: Tensor,
+        visible_bias: Tensor,
+        hidden_bias: Tensor,
+        *,
+        log_variance: Tensor | None = None,
+        up: int = 1,
+        down: int = 1,
+        n_gibbs_steps: int = 1,
+        n_chains: int = 0,
+    ) -> None:
+        super().__init__()
+        self.scaler = scaler
+        self.visible = visible
+        self.hidden = BernoulliUnits((len(weight),))
+        self.weight = nn.Parameter(weight.clone())
+        self.visible_bias = nn.Parameter(visible_bias.clone())
+        self.hidden_bias = nn.Parameter(hidden_bias.clone())
+        self.log_variance = None if log_variance is None else nn.Parameter(log_variance.clone())
+        self.up, self.down = up, down
+        self.n_gibbs_steps = n_gibbs_steps
+        self.register_buffer("visible_offset", visible.mean(visible_bias.unsqueeze(0))[0])
+        self.register_buffer("hidden_offset", torch.sigmoid(hidden_bias))
+        self.register_buffer("chains", torch.sigmoid(hidden_bias).repeat(n_chains, 1).round())
+
+    def _above(self, x: Tensor) -> Tensor:
+        return torch.addmm(self.hidden_bias, x, self.weight.T, alpha=float(self.up))
+
+    def _below(self, h: Tensor) -> Tensor:
+        return torch.addmm(self.visible_bias, h, self.weight, alpha=float(self.down))
+
+    def encode(self, batch: Batch) -> Tensor:
+        """Return the probabilities of the hidden units, (rows, n_hidden)."""
+        return torch.sigmoid(self._above(self.standardise(batch.views)))
+
+    def decode(self, codes: Tensor) -> tuple[Tensor, ...]:
+        """Return the expected views given hidden states."""
+        return self.to_views(self.visible.mean(self._below(codes)))
+
+    def training_loss(self, batch: Batch, generator: torch.Generator) -> LossTerms:
+        """Return minus the log-probability of the data given their codes, nats per row."""
+        x = self.standardise(batch.views)
+        field = self._below(torch.sigmoid(self._above(x)))
+        return LossTerms(-self._log_given(x, field).mean())
+
+    @torch.no_grad()
+    def accumulate_gradients(self, batch: Batch, generator: torch.Generator) -> LossTerms:
+        """Put the contrastive divergence of the data and the chains on the parameters."""
+        x = self.standardise(batch.views)
+        q = torch.sigmoid(self._above(x))
+        persistent = len(self.chains) > 0
+        h = self.chains if persistent else self.hidden.draw(self._above(x), generator)
+        v, p = x, q
+        for _ in range(self.n_gibbs_steps):
+            v = self.visible.draw(self._below(h), generator)
+            field = self._above(v)
+            p = torch.sigmoid(field)
+            h = self.hidden.draw(field, generator)
+        if persistent:
+            self.chains.copy_(h)
+        below = self._below(q)
+        if self.log_variance is not None:
+            slope = (v * (v - self._below(p))).mean(dim=0) - (x * (x - below)).mean(dim=0)
+            _set(self.log_variance, 0.5 * slope)
+        o_v, o_h = self.visible_offset, self.hidden_offset
+        weight = _moment(p, o_h, v, o_v) - _moment(q, o_h, x, o_v)
+        visible = v.mean(dim=0) - x.mean(dim=0)
+        hidden = p.mean(dim=0) - q.mean(dim=0)
+        _set(self.weight, weight)
+        _set(self.visible_bias, visible - self.down * (weight.T @ o_h))
+        _set(self.hidden_bias, hidden - self.up * (weight @ o_v))
+        o_v.lerp_(x.mean(dim=0), _OFFSET_RATE)
+        o_h.lerp_(q.mean(dim=0), _OFFSET_RATE)
+        return LossTerms(-self._log_given(x, below).mean())
+
+
+class DBMModule(_Real):
+    """A visible layer and one or more layers of binary hidden units.
+
+    Parameters
+    ----------
+    scaler : ViewScaler
+        Between the caller's units and working units.
+    visible : Units
+        Kind of the visible layer.
+    weights : sequence of Tensor of shape (n_l, n_{l-1})
+        Connections at the start, from the data up.
+    biases : sequence of Tensor of shape (n_l,)
+        Biases at the start, the visible ones first.
+    base_bias : Tensor of shape (n_visible,)
+        Visible biases that alone give the data's means; where annealing starts.
+    log_variance : Tensor of shape (n_visible,) or None, default=None
+        Of gaussian visible units, in working units.
+    n_mean_field_steps : int, default=10
+        Rounds of the mean-field equations.
+    n_gibbs_steps : int, default=5
+        Steps of the chains between two gradient steps.
+    n_chains : int, default=100
+        Persistent chains.
+    """
+
+    fills_gradients: ClassVar[bool] = True
+
+    base_bias: Tensor
+
+    def __init__(
+        self,
+        scaler: ViewScaler,
+        visible: Units,
+        weights: Sequence[Tensor],
+        biases: Sequence[Tensor],
+        base_bias: Tensor,
+        *,
+        log_variance: Tensor | None = None,
+        n_mean_field_steps: int = 10,
+        n_gibbs_steps: int = 5,
+        n_chains: int = 100,
+    ) -> None:
+        super().__init__()
+        self.scaler = scaler
+        self.visible = visible
+        self.kinds = nn.ModuleList([visible, *(BernoulliUnits((len(w),)) for w in weights)])
+        self.weights = nn.ParameterList(w.clone() for w in weights)
+        self.biases = nn.ParameterList(b.clone() for b in biases)
+        self.log_variance = None if log_variance is None else nn.Parameter(log_variance.clone())
+        self.n_mean_field_steps = n_mean_field_steps
+        self.n_gibbs_steps = n_gibbs_steps
+        self.register_buffer("base_bias", base_bias.clone())
+        for layer, bias in enumerate(biases):
+            mean = cast("Units", self.kinds[layer]).mean(bias.unsqueeze(0))
+            self.register_buffer(f"offset_{layer}", mean[0])
+            if layer % 2:
+                self.register_buffer(f"chain_{layer}", mean.round().repeat(n_chains, 1))
+
+    @property
+    def n_layers(self) -> int:
+        """Number of hidden layers."""
+        return len(self.weights)
+
+    def _odd(self) -> range:
+        return range(1, self.n_layers + 1, 2)
+
+    def _even(self) -> range:
+        return range(0, self.n_layers + 1, 2)
+
+    def _units(self, layer: int) -> Units:
+        return cast("Units", self.kinds[layer])
+
+    def field(self, layer: int, states: Sequence[Tensor]) -> Tensor:
+        """Return the total input of a layer given its neighbours, (rows, n_l)."""
+        total: Tensor = self.biases[layer]
+        if layer > 0:
+            total = total + states[layer - 1] @ self.weights[layer - 1].T
+        if layer < self.n_layers:
+            total = total + states[layer + 1] @ self.weights[layer]
+        return total
+
+    # -- inference --------------------------------------------------------------------------
+
+    def mean_field(self, x: Tensor, n_steps: int | None = None) -> list[Tensor]:
+        """Return x and the mean-field probabilities of the hidden layers.
+
+        Parameters
+        ----------
+        x : Tensor of shape (rows, n_visible)
+            Visible states.
+        n_steps : int or None, default=None
+            Rounds of updates, after one pass up in which inputs count twice where those from above
+            are missing. None takes `n_mean_field_steps`.
+        """
+        mu = [x]
+        for layer in range(1, self.n_layers + 1):
+            up, _ = gains(layer, self.n_layers)
+            inner = torch.addmm(
+                self.biases[layer], mu[-1], self.weights[layer - 1].T, alpha=float(up)
+            )
+            mu.append(torch.sigmoid(inner))
+        if self.n_layers > 1:
+            for _ in range(self.n_mean_field_steps if n_steps is None else n_steps):
+                for layer in (*self._odd(), *self._even()[1:]):
+                    mu[layer] = torch.sigmoid(self.field(layer, mu))
+        return mu
+
+    def encode(self, batch: Batch) -> Tensor:
+        """Return the mean-field probabilities of the top layer, (rows, n_components)."""
+        return self.mean_field(self.standardise(batch.views))[-1]
+
+    def decode(self, codes: Tensor) -> tuple[Tensor, ...]:
+        """Return the expected views when the top layer is held, by mean-field equations."""
+        states = [codes]
+        for layer in reversed(range(self.n_layers)):
+            _, down = gains(layer + 1, self.n_layers)
+            field = self.biases[layer] + float(down) * (states[0] @ self.weights[layer])
+            states.insert(0, self._units(layer).mean(field))
+        free = [layer for layer in (*self._odd(), *self._even()) if layer < self.n_layers]
+        if len(free) > 1:
+            for _ in range(self.n_mean_field_steps):
+                for layer in free:
+                    states[layer] = self._units(layer).mean(self.field(layer, states))
+        return self.to_views(states[0])
+
+    def bound(self, batch: Batch) -> Tensor:
+        """Return a lower bound on log p + log Z, (rows,), by mean-field equations.
+
+        Exact with one hidden layer.
+        """
+        return self.bound_of(self.mean_field(self.standardise(batch.views)))
+
+    def bound_of(self, mu: Sequence[Tensor]) -> Tensor:
+        """Return minus the expected energy plus the entropy of mean states, (rows,)."""
+        total: Tensor = mu[0] @ self.biases[0] - self.visible.base_energy(mu[0])
+        for layer in range(1, self.n_layers + 1):
+            inner = torch.addmm(self.biases[layer], mu[layer - 1], self.weights[layer - 1].T)
+            entropy = torch.special.entr(mu[layer]) + torch.special.entr(1.0 - mu[layer])
+            total = total + (inner * mu[layer] + entropy).sum(dim=1)
+        return total
+
+    # -- chains -----------------------------------------------------------------------------
+
+    def _draw(
+        self,
+        layers: Sequence[int],
+        states: list[Tensor],
+        generator: torch.Generator,
+        beta: float = 1.0,
+    ) -> None:
+        """Draw layers that are not neighbours given the others, in place of what they hold."""
+        for layer in layers:
+            states[layer] = self._units(layer).draw(
+                self._mixed(layer, self.field(layer, states), beta), generator
+            )
+
+    def _mixed(self, layer: int, field: Tensor, beta: float) -> Tensor:
+        """Return the field at an inverse temperature; at 0 it is the base model's."""
+        if beta == 1.0:
+            return field
+        field = beta * field
+        return field + (1.0 - beta) * self.base_bias if layer == 0 else field
+
+    def _start(self, n: int, generator: torch.Generator) -> list[Tensor]:
+        """Return odd layers drawn from the base model; even ones are left empty."""
+        states = [self.base_bias.new_empty(0)] * (self.n_layers + 1)
+        for layer in self._odd():
+            zeros = self.biases[layer].new_zeros(n, len(self.biases[layer]))
+            states[layer] = self._units(layer).draw(zeros, generator)
+        return states
+
+    @torch.no_grad()
+    def sample(self, n: int, generator: torch.Generator, n_steps: int) -> list[Tensor]:
+        """Return n states of all layers: chains that are cooled, then run at temperature 1."""
+        states = self._start(n, generator)
+        for k in range(n_steps):
+            beta = min(1.0, 2.0 * (k + 1) / n_steps)
+            self._draw(self._even(), states, generator, beta)
+            self._draw(self._odd(), states, generator, beta)
+        self._draw(self._even(), states, generator)
+        return states
+
+    @torch.no_grad()
+    def gibbs(self, batch: Batch, n_steps: int, generator: torch.Generator) -> tuple[Tensor, ...]:
+        """Return views after steps that start at hidden states drawn from the mean-field ones."""
+        mu = self.mean_field(self.standardise(batch.views))
+        states = [mu[0]]
+        for q in mu[1:]:
+            uniform = torch.empty_like(q).uniform_(generator=generator)
+            states.append((uniform < q).to(q.dtype))
+        for _ in range(n_steps):
+            self._draw(self._odd(), states, generator)
+            self._draw(self._even(), states, generator)
+        return self.to_views(states[0])
+
+    # -- partition function -----------------------------------------------------------------
+
+    def n_states(self) -> float:
+        """Return how many states an exact sum has to visit: those of the odd or the even layers."""
+        return min(self._states_of(self._odd()), self._states_of(self._even()))
+
+    def _states_of(self, layers: Sequence[int]) -> float:
+        if 0 in layers and not isinstance(self.visible, BernoulliUnits):
+            return math.inf
+        return 2.0 ** sum(len(self.biases[layer]) for layer in layers)
+
+    @torch.no_grad()
+    def exact_log_partition(self) -> float:
+        """Return log Z in the caller's units, by a sum over every other layer.
+
+        Raises
+        ------
+        ValueError
+            If there are more than `MAX_STATES` states.
+        """
+        n_states = self.n_states()
+        if n_states > MAX_STATES:
+            raise ValueError(
+                f"`method='exact'` sums over the states of every other layer: {n_states:.3g} "
+                f"states, {MAX_STATES} at most. Use `method='ais'`."
+            )
+        layers = self._odd() if self._states_of(self._odd()) == n_states else self._even()
+        widths = [len(self.biases[layer]) for layer in layers]
+        step = max(1, _CHUNK // max(len(bias) for bias in self.biases))
+        totals = []
+        for start in range(0, int(n_states), step):
+            stop = min(start + step, int(n_states))
+            bits = binary_states(start, stop, sum(widths), self.base_bias)
+            states = [self.base_bias.new_empty(0)] * (self.n_layers + 1)
+            for layer, block in zip(layers, bits.split_with_sizes(widths, dim=1), strict=True):
+                states[layer] = block
+            totals.append(torch.logsumexp(-self._summed_out(states, layers, 1.0), dim=0))
+        total = torch.logsumexp(torch.stack(totals), dim=0)
+        return float(total + self.log_volume.double())
+
+    def _summed_out(self, states: list[Tensor], kept: Sequence[int], beta: float) -> Tensor:
+        """Return the free energy of every other layer at an inverse temperature, float64."""
+        total = self.base_bias.new_zeros(len(states[kept[0]])).double()
+        for layer in range(self.n_layers + 1):
+            units = self._units(layer)
+            if layer in kept:
+                bias = self._mixed(layer, self.biases[layer].detach(), beta)
+                total += (units.base_energy(states[layer]) - states[layer] @ bias).double()
+            else:
+                field = self._mixed(layer, self.field(layer, states), beta)
+                total -= units.log_partition(field).double()
+        return total
+
+    @torch.no_grad()
+    def annealed_log_partition(
+        self,
+        n_chains: int,
+        n_temperatures: int,
+        generator: torch.Generator,
+        *,
+        reverse_steps: int = 0,
+    ) -> LogMean:
+        """Return log Z in the caller's units by annealing the odd layers, even ones summed out.
+
+        Parameters
+        ----------
+        n_chains, n_temperatures : int
+            Chains, and length of the ladder from a model without connections.
+        generator : torch.Generator
+            Source of the draws.
+        reverse_steps : int, default=0
+            Above 0 the ladder is run the other way, from chains of the model of so many steps.
+        """
+        odd, even = self._odd(), self._even()
+        betas = temperature_ladder(n_temperatures)
+        if reverse_steps:
+            states, betas = self.sample(n_chains, generator, reverse_steps), betas[::-1]
+        else:
+            states = self._start(n_chains, generator)
+
+        def change(state: list[Tensor], beta: float, after: float) -> Tensor:
+            return self._summed_out(state, odd, beta) - self._summed_out(state, odd, after)
+
+        def move(state: list[Tensor], beta: float) -> list[Tensor]:
+            moved = list(state)
+            self._draw(even, moved, generator, beta)
+            self._draw(odd, moved, generator, beta)
+            return moved
+
+        found = log_mean_weight(annealed_log_weights(states, betas, change, move))
+        base = self.visible.log_partition(self.base_bias.double().unsqueeze(0))[0]
+        n_hidden = sum(len(bias) for bias in self.biases) - len(self.base_bias)
+        known = float(base + self.log_volume.double()) + n_hidden * math.log(2.0)
+        return found._replace(value=known + (-found.value if reverse_steps else found.value))
+
+    # -- training ---------------------------------------------------------------------------
+
+    def training_loss(self, batch: Batch, generator: torch.Generator) -> LossTerms:
+        """Return minus the log-probability of the data given their codes, nats per row."""
+        mu = self.mean_field(self.standardise(batch.views))
+        return LossTerms(-self._log_given(mu[0], self.field(0, mu)).mean())
+
+    @torch.no_grad()
+    def accumulate_gradients(self, batch: Batch, generator: torch.Generator) -> LossTerms:
+        """Put the gradient of mean-field statistics against those of the chains on the parameters.
+
+        Parameters
+        ----------
+        batch : Batch
+            Data.
+        generator : torch.Generator
+            Source of the chains' draws.
+
+        Returns
+        -------
+        LossTerms
+            Minus the log-probability of the data given their mean-field codes, nats per row.
+        """
+        mu = self.mean_field(self.standardise(batch.views))
+        states = [self.get_buffer(f"chain_{i}") if i % 2 else mu[i] for i in range(len(mu))]
+        for k in range(self.n_gibbs_steps):
+            if k:
+                self._draw(self._odd(), states, generator)
+            self._draw(self._even(), states, generator)
+        # Means of the odd layers in place of draws make the statistics less noisy.
+        means = list(states)
+        for layer in self._odd():
+            means[layer] = torch.sigmoid(self.field(layer, states))
+        self._draw(self._odd(), states, generator)
+        for layer in self._odd():
+            self.get_buffer(f"chain_{layer}").copy_(states[layer])
+        below = self.field(0, mu)
+        if self.log_variance is not None:
+            v = means[0]
+            slope = (v * (v - self.field(0, means))).mean(dim=0)
+            slope -= (mu[0] * (mu[0] - below)).mean(dim=0)
+            _set(self.log_variance, 0.5 * slope)
+        self._fill(mu, means)
+        return LossTerms(-self._log_given(mu[0], below).mean())
+
+    def _fill(self, data: list[Tensor], model: list[Tensor]) -> None:
+        offsets = [self.get_buffer(f"offset_{layer}") for layer in range(len(data))]
+        slopes = [m.mean(dim=0) - d.mean(dim=0) for d, m in zip(data, model, strict=True)]
+        for layer, weight in enumerate(self.weights, start=1):
+            above, below = offsets[layer], offsets[layer - 1]
+            gradient = _moment(model[layer], above, model[layer - 1], below)
+            gradient -= _moment(data[layer], above, data[layer - 1], below)
+            _set(weight, gradient)
+            # The biases take back what the offsets do to the mean.
+            slopes[layer] -= gradient @ below
+            slopes[layer - 1] -= gradient.T @ above
+        for bias, slope in zip(self.biases, slopes, strict=True):
+            _set(bias, slope)
+        for offset, states in zip(offsets, data, strict=True):
+            offset.lerp_(states.mean(dim=0), _OFFSET_RATE)
+
+
+def compose_layers(layers: Sequence[DoubledRBMModule]) -> tuple[list[Tensor], list[Tensor]]:
+    """Return connections and biases of the machine that layers trained one by one make.
+
+    Parameters
+    ----------
+    layers : sequence of DoubledRBMModule
+        From the data up. A layer in the middle has the mean of the biases that the two machines
+        it took part in give it.
+
+    Returns
+    -------
+    weights, biases : list of Tensor
+        For `DBMModule`.
+    """
+    weights = [layer.weight.detach() for layer in layers]
+    biases = [layers[0].visible_bias.detach()]
+    for below, above in itertools.pairwise(layers):
+        biases.append(0.5 * (below.hidden_bias.detach() + above.visible_bias.detach()))
+    return weights, [*biases, layers[-1].hidden_bias.detach()]
+
+
+def _moment(above: Tensor, above_offset: Tensor, below: Tensor, below_offset: Tensor) -> Tensor:
+    return ((above - above_offset).T @ (below - below_offset)) / len(above)
+
+
+def _set(parameter: Tensor, value: Tensor) -> None:
+    if parameter.grad is None:
+        parameter.grad = torch.empty_like(parameter)
+    parameter.grad.copy_(value)
