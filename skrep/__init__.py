@@ -9,16 +9,38 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 _SOURCES: Final = {
-    "skrep.autoencoder": ("VAE", "Autoencoder", "DenoisingAutoencoder", "SparseAutoencoder"),
-    "skrep.compose": ("ConcatViews", "PerView", "SelectView", "SplitViews"),
+    "skrep.autoencoder": (
+        "VAE",
+        "Autoencoder",
+        "DeepAutoencoder",
+        "DenoisingAutoencoder",
+        "SparseAutoencoder",
+    ),
+    "skrep.boltzmann": ("DBM", "DBN", "RBM", "BoltzmannMachine", "HopfieldNetwork"),
+    "skrep.compose": (
+        "ConcatViews",
+        "FineTunedClassifier",
+        "FineTunedRegressor",
+        "PerView",
+        "SelectView",
+        "SplitViews",
+    ),
     "skrep.engine.trainer": ("Trainer",),
     "skrep.exceptions": ("MissingViewError", "NonFiniteLossError"),
     "skrep.inspection": ("compare",),
-    "skrep.utils.settings": ("Corruption", "Likelihood", "Sparsity", "Warmup"),
+    "skrep.utils.settings": (
+        "Corruption",
+        "Gradient",
+        "Likelihood",
+        "Pretraining",
+        "Sparsity",
+        "Warmup",
+    ),
     "skrep.views": ("Views",),
 }
 _MODULES: Final = (
     "autoencoder",
+    "boltzmann",
     "compose",
     "datasets",
     "exceptions",
@@ -35,9 +57,17 @@ __all__ = sorted([*_HOME, *_MODULES])
 if TYPE_CHECKING:
     from skrep.autoencoder import VAE as VAE
     from skrep.autoencoder import Autoencoder as Autoencoder
+    from skrep.autoencoder import DeepAutoencoder as DeepAutoencoder
     from skrep.autoencoder import DenoisingAutoencoder as DenoisingAutoencoder
     from skrep.autoencoder import SparseAutoencoder as SparseAutoencoder
+    from skrep.boltzmann import DBM as DBM
+    from skrep.boltzmann import DBN as DBN
+    from skrep.boltzmann import RBM as RBM
+    from skrep.boltzmann import BoltzmannMachine as BoltzmannMachine
+    from skrep.boltzmann import HopfieldNetwork as HopfieldNetwork
     from skrep.compose import ConcatViews as ConcatViews
+    from skrep.compose import FineTunedClassifier as FineTunedClassifier
+    from skrep.compose import FineTunedRegressor as FineTunedRegressor
     from skrep.compose import PerView as PerView
     from skrep.compose import SelectView as SelectView
     from skrep.compose import SplitViews as SplitViews
@@ -46,7 +76,9 @@ if TYPE_CHECKING:
     from skrep.exceptions import NonFiniteLossError as NonFiniteLossError
     from skrep.inspection import compare as compare
     from skrep.utils.settings import Corruption as Corruption
+    from skrep.utils.settings import Gradient as Gradient
     from skrep.utils.settings import Likelihood as Likelihood
+    from skrep.utils.settings import Pretraining as Pretraining
     from skrep.utils.settings import Sparsity as Sparsity
     from skrep.utils.settings import Warmup as Warmup
     from skrep.views import Views as Views

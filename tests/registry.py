@@ -8,12 +8,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, TransformerMixin, clone
+from sklearn.utils import get_tags
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 import skrep
 from skrep.base import RepresentationEstimator
 from skrep.datasets import make_low_rank, make_multiview
 
-__all__ = ["CASES", "Case", "estimator_classes"]
+__all__ = ["CASES", "CLOSED", "HEADS", "Case", "estimator_classes", "head_classes"]
+
+
+FLOATS = (np.float64, np.float32)
 
 
 @dataclass(frozen=True)
@@ -46,6 +53,78 @@ class Case:
         return type(self.make()).__name__
 
 
+class InDomain(TransformerMixin, BaseEstimator):
+    """Squash whatever comes in into [0, 1), zeros staying zeros, before the estimator sees it.
+
+    scikit-learn's stock checks feed real numbers, which a model of binary data rightly refuses.
+    """
+
+    def __init__(self, estimator: Any = None, *, threshold: float | None = None) -> None:
+        self.estimator = estimator
+        self.threshold = threshold
+
+    def _squashed(self, X: Any, reset: bool) -> Any:
+        X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=reset)
+        size = abs(X)
+        if issparse(size):
+            size.data = self._scaled(size.data)
+            return size
+        return self._scaled(size)
+
+    def _scaled(self, size: np.ndarray) -> np.ndarray:
+        if self.threshold is not None:
+            return (size > self.threshold).astype(size.dtype)
+        return size / (1.0 + size)
+
+    def fit(self, X: Any, y: Any = None) -> "InDomain":
+        self.estimator_ = clone(self.estimator).fit(self._squashed(X, True))
+        return self
+
+    def transform(self, X: Any) -> Any:
+        check_is_fitted(self)
+        return self.estimator_.transform(self._squashed(X, False))
+
+    def get_feature_names_out(self, input_features: Any = None) -> Any:
+        check_is_fitted(self)
+        return self.estimator_.get_feature_names_out()
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        inner = get_tags(self.estimator)
+        tags.input_tags.sparse = inner.input_tags.sparse
+        tags.transformer_tags = inner.transformer_tags
+        return tags
+
+
+def _in_domain(estimator: Any) -> InDomain:
+    return InDomain(estimator.set_params(random_state=0))
+
+
+def _two_values(estimator: Any) -> InDomain:
+    return InDomain(estimator.set_params(random_state=0), threshold=1.0)
+
+
+def _binary(seed: int) -> np.ndarray:
+    return (make_low_rank(120, 12, rank=3, noise=0.1, random_state=seed) > 0).astype(np.float64)
+
+
+def _binary_views(seed: int) -> Any:
+    views = make_multiview(120, random_state=seed)
+    return skrep.Views(tuple((a > 0).astype(np.float64) for a in views.arrays), views.names)
+
+
+def _rbm(**parameters: Any) -> Callable[[], Any]:
+    settings = {"n_components": 3, "max_epochs": 4, "random_state": 0, **parameters}
+    return lambda: skrep.RBM(**settings)
+
+
+def _deep(cls: type, **parameters: Any) -> Callable[[], Any]:
+    settings = {"n_components": 3, "layer_sizes": (6,), "max_epochs": 4, "batch_size": 20}
+    settings |= {"learning_rate": 0.1, "random_state": 0, **parameters}
+    settings["pretrain"] = skrep.Pretraining("rbm", n_epochs=3)
+    return lambda: cls(**settings)
+
+
 def _small(cls: type, **parameters: Any) -> Callable[[], Any]:
     settings = {"n_components": 3, "max_epochs": 4, "batch_size": 32, "random_state": 0}
     settings |= {"hidden_layer_sizes": (16,), **parameters}
@@ -57,14 +136,56 @@ CASES = [
     Case(_small(skrep.DenoisingAutoencoder)),
     Case(_small(skrep.SparseAutoencoder)),
     Case(_small(skrep.VAE)),
+    Case(_small(skrep.DeepAutoencoder, learning_rate=0.01)),
+    Case(_deep(skrep.DBN), _binary, _binary_views, _in_domain),
+    Case(_deep(skrep.DBM), _binary, _binary_views, _in_domain),
+    Case(_rbm(learning_rate=0.3), _binary, _binary_views, _in_domain),
+    Case(
+        lambda: skrep.BoltzmannMachine(
+            n_components=3, mask="bipartite", max_epochs=4, batch_size=32, random_state=0
+        ),
+        _binary,
+        _binary_views,
+        _two_values,
+    ),
+    Case(
+        _rbm(visible="gaussian", hidden="gaussian", learning_rate=0.02),
+        adapter=lambda rbm: rbm.set_params(visible="gaussian", learning_rate=0.02),
+    ),
 ]
 
 
-def estimator_classes() -> dict[str, type]:
-    """Return every public estimator that `skrep` lists."""
+# Models that are computed, not trained: no epochs, no history. Theirs is `test_closed_form.py`.
+CLOSED = [
+    Case(lambda: skrep.HopfieldNetwork(random_state=0), _binary, _binary_views, _two_values),
+    # Bare it would be refused: after `fit` NaN is not an error here but an unknown unit.
+    Case(lambda: skrep.HopfieldNetwork("modern", random_state=0), adapter=_in_domain),
+]
+
+# Classifiers and regressors on top of an embedding: their `fit` needs labels, so the contract of
+# the transformers above does not apply. Theirs is scikit-learn's, and `test_heads.py`.
+HEADS = [
+    Case(lambda: skrep.FineTunedClassifier(_small(skrep.Autoencoder)(), max_epochs=10)),
+    Case(lambda: skrep.FineTunedRegressor(skrep.Autoencoder(max_epochs=3), max_epochs=10)),
+]
+
+
+def _public(is_head: bool) -> dict[str, type]:
     found = {name: getattr(skrep, name) for name in skrep.__all__}
     return {
         name: cls
         for name, cls in found.items()
-        if isinstance(cls, type) and issubclass(cls, RepresentationEstimator)
+        if isinstance(cls, type)
+        and issubclass(cls, RepresentationEstimator)
+        and issubclass(cls, ClassifierMixin | RegressorMixin) is is_head
     }
+
+
+def estimator_classes() -> dict[str, type]:
+    """Return every public estimator that `skrep` lists, heads apart."""
+    return _public(False)
+
+
+def head_classes() -> dict[str, type]:
+    """Return every public classifier and regressor that `skrep` lists."""
+    return _public(True)

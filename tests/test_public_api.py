@@ -10,26 +10,58 @@ import skrep
 
 FROZEN: dict[str, set[str]] = {
     "skrep": {
-        *("autoencoder", "compose", "datasets", "exceptions"),
+        *("autoencoder", "boltzmann", "compose", "datasets", "exceptions"),
         *("functional", "inspection", "metrics", "nn"),
         *("Autoencoder", "DenoisingAutoencoder", "SparseAutoencoder", "VAE"),
-        *("Corruption", "Likelihood", "Sparsity", "Trainer", "Warmup"),
+        *("Corruption", "Gradient", "Likelihood", "Sparsity", "Trainer", "Warmup"),
         *("ConcatViews", "PerView", "SelectView", "SplitViews", "Views"),
+        *("FineTunedClassifier", "FineTunedRegressor"),
+        *("DBM", "DBN", "DeepAutoencoder", "Pretraining"),
+        *("BoltzmannMachine", "HopfieldNetwork", "RBM"),
         *("MissingViewError", "NonFiniteLossError"),
         "compare",
     },
-    "skrep.autoencoder": {"Autoencoder", "DenoisingAutoencoder", "SparseAutoencoder", "VAE"},
-    "skrep.compose": {"ConcatViews", "PerView", "SelectView", "SplitViews"},
+    "skrep.autoencoder": {
+        *("Autoencoder", "DeepAutoencoder", "DenoisingAutoencoder", "SparseAutoencoder", "VAE"),
+    },
+    "skrep.boltzmann": {
+        *("DBM", "DBN", "RBM", "Annealed", "BoltzmannMachine", "HopfieldNetwork", "Recall"),
+    },
+    "skrep.compose": {
+        *("ConcatViews", "PerView", "SelectView", "SplitViews"),
+        *("FineTunedClassifier", "FineTunedRegressor"),
+    },
     "skrep.datasets": {
         *("fetch_fashion_mnist", "fetch_mnist", "fetch_wikipedia", "load_mfeat"),
         *("make_bars", "make_low_rank", "make_multiview"),
+        *("make_ising_grid", "make_max_cut", "make_qubo"),
+        *("IsingProblem", "max_cut_to_ising", "qubo_to_ising"),
     },
     "skrep.exceptions": {"MissingViewError", "NonFiniteLossError"},
+    "skrep.functional.annealing": {
+        *("LogMean", "annealed_log_weights", "log_mean_weight", "temperature_ladder"),
+    },
+    "skrep.functional.coloring": {"color_blocks"},
+    "skrep.functional.ising": {
+        *("MAX_STATES", "Blocks", "make_blocks", "gibbs_sweep_", "mean_field_", "ising_energy"),
+        *("draw_exactly", "exact_log_partition"),
+        *("unit_entropy", "unit_log_partition", "unit_mean"),
+    },
     "skrep.functional.corruption": {
         *("CORRUPTIONS", "Corruption"),
         *("gaussian_noise", "masking_noise", "salt_and_pepper"),
     },
     "skrep.functional.divergences": {"kl_normal", "kl_standard_normal"},
+    "skrep.functional.energies": {
+        *("binary_states", "bipartite_energy", "log_multinomial_coefficient", "softplus"),
+        *("gaussian_log_partition", "rectified_log_partition", "rectified_mean"),
+    },
+    "skrep.functional.gibbs": {
+        *("draw_bernoulli_", "draw_categorical", "draw_multinomial", "draw_rectified"),
+    },
+    "skrep.functional.pseudo_likelihood": {
+        *("binary_conditional", "choice_conditional", "real_conditional"),
+    },
     "skrep.functional.importance": {"effective_sample_size", "importance_weighted_bound"},
     "skrep.functional.likelihoods": {
         *("bernoulli_log_prob", "categorical_log_prob", "gaussian_log_prob", "poisson_log_prob"),

@@ -20,7 +20,9 @@ MAX_PARAMETERS = 15
 MORE_PARAMETERS: dict[str, str] = {}
 
 # (class name, method name) -> why a concrete method is overridden all the same.
-OVERRIDES: dict[tuple[str, str], str] = {}
+OVERRIDES: dict[tuple[str, str], str] = {
+    ("BoltzmannMachine", "gibbs"): "gives the chain too, whose state has hidden units in it",
+}
 
 # What Python, scikit-learn and torch define for everybody and expect to be replaced.
 OPEN_HOOKS = {"__sklearn_tags__", "__repr__", "__init_subclass__", "__getstate__", "__setstate__"}

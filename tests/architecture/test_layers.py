@@ -28,7 +28,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "engine": LEFT | {"utils", "functional", "nn"},
     "mixins": CORE,
     "base": CORE | {"mixins"},
-    "compose": LEFT | {"utils", "base", "mixins"},
+    "compose": CORE | {"base", "mixins"},
     "datasets": LEFT | {"utils", "base", "mixins"},
     "metrics": LEFT | {"utils", "base", "mixins", "compose", "datasets"},
     "inspection": LEFT | {"utils", "base", "mixins", "compose", "datasets", "metrics"},

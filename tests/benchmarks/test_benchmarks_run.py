@@ -28,6 +28,10 @@ ROWS = {
         "skrep, same network",
         "skrep VAE",
     ],
+    "bench_rbm.py": [
+        "skrep, batch 10 / BernoulliRBM float32, batch 10",
+        "skrep, batch 512 / BernoulliRBM float32, batch 512",
+    ],
     "bench_transform.py": [
         "skrep transform / skorch predict",
         "one row, added over the bare module",

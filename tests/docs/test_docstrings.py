@@ -220,8 +220,20 @@ TRAINING = {
 TRAINED = {n: c for n, c in MODELS.items() if "max_epochs" in inspect.signature(c).parameters}
 
 
+def without_default(text: str) -> str:
+    """Leave the default out: families start from different ones, which another test compares."""
+    kind, _, rest = unindented(text).partition("\n")
+    return kind.partition(", default=")[0] + "\n" + rest
+
+
 def unindented(text: str) -> str:
     return "\n".join(line.strip() for line in text.strip().splitlines())
+
+
+def any_default(text: str) -> str:
+    """Leave the default out: it is a model's own, and compared with its signature above."""
+    first, _, rest = unindented(text).partition("\n")
+    return f"{re.sub(r'default=.*', 'default', first)}\n{rest}"
 
 
 @pytest.mark.parametrize("name", TRAINED)
@@ -230,7 +242,7 @@ def test_shared_parameters_have_the_canonical_text(name):
     for entry in NumpyDocString(inspect.getdoc(TRAINED[name]))["Parameters"]:
         if entry.name in PARAMS:
             text = "\n".join([entry.type, *entry.desc])
-            assert unindented(text) == unindented(PARAMS[entry.name]), entry.name
+            assert any_default(text) == any_default(PARAMS[entry.name]), entry.name
 
 
 @pytest.mark.parametrize("name", TRAINED)
