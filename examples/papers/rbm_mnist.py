@@ -30,7 +30,7 @@ def binarise(images, rng):
     return (rng.random(images.shape, dtype=np.float32) < images).astype(np.float32)
 
 
-def train_annealed(train, seed, size, n_epochs):
+def train_annealed(train, seed, size, n_epochs, learning_rate=0.2):
     """Return a machine trained on images that are drawn anew in every epoch."""
     model = RBM(
         size, n_gibbs_steps=5, batch_size=200, random_state=seed,
@@ -39,7 +39,7 @@ def train_annealed(train, seed, size, n_epochs):
     rng = np.random.default_rng(seed)
     for epoch in range(n_epochs):
         # Straight down over the whole training: a schedule of the trainer would span one epoch.
-        rate = 0.05 * (1 - epoch / n_epochs)
+        rate = learning_rate * (1 - epoch / n_epochs)
         model.set_params(learning_rate=rate).partial_fit(binarise(train.data, rng))
     return model
 
