@@ -53,7 +53,7 @@ def measure_annealed(model, images, n_temperatures):
 
 
 def annealed(train, test, seed, quick):
-    size, n_epochs, n_temperatures = (8, 2, 200) if quick else (500, 150, 20_000)
+    size, n_epochs, n_temperatures = (8, 2, 200) if quick else (500, 100, 20_000)
     model = train_annealed(train, seed, size, n_epochs)
     images = binarise(test.data, np.random.default_rng(TEST_SEED))
     up, down, up_error, down_error = measure_annealed(model, images, n_temperatures)
