@@ -5,27 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 
 PAPERS = Path(__file__).parents[2] / "examples" / "papers"
-
-
-@pytest.fixture(scope="module")
-def images():
-    """Training and test images (n, 28, 28) and labels: small digits, three times as large."""
-    digits, y = load_digits(return_X_y=True)
-    large = np.kron(digits.reshape(-1, 8, 8) * 15.9, np.ones((3, 3)))
-    large = np.pad(large, ((0, 0), (2, 2), (2, 2))).astype(np.uint8)
-    return large[:400], y[:400], large[400:500], y[400:500]
-
-
-@pytest.fixture(scope="module")
-def folder(images, tmp_path_factory):
-    path = tmp_path_factory.mktemp("data")
-    names = ("X_train", "y_train", "X_test", "y_test")
-    np.savez(path / "mnist.npz", **dict(zip(names, images, strict=True)))
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -33,17 +15,9 @@ def main():
     return runpy.run_path(str(PAPERS / "mnist_autoencoders.py"))["main"]
 
 
-def table(capsys):
-    head, rule, *rows = capsys.readouterr().out.splitlines()
-    cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
-    assert set(rule) == {"|", "-"}
-    assert all(len(row) == head.count("|") - 1 for row in cells)
-    return cells
-
-
-def test_every_figure_is_printed(main, folder, capsys):
+def test_every_figure_is_printed(main, folder, printed_rows):
     main(["--data", str(folder), "--quick"])
-    rows = table(capsys)
+    rows = printed_rows()
     assert [row[0].split()[0].rstrip(",") for row in rows] == [
         "reconstruction",
         "linear",
@@ -54,18 +28,18 @@ def test_every_figure_is_printed(main, folder, capsys):
     assert all(float(row[3]) >= 0 for row in rows)
 
 
-def test_pca_beside_ours_is_in_squared_pixels_per_image(main, folder, images, capsys):
+def test_pca_beside_ours_is_in_squared_pixels_per_image(main, folder, images, printed_rows):
     main(["--data", str(folder), "--quick", "--only", "reconstruction"])
-    rows = table(capsys)
+    rows = printed_rows()
     train, test = (images[i].reshape(-1, 784) / 255 for i in (0, 2))
     pca = PCA(4).fit(train)
     error = np.square(test - pca.inverse_transform(pca.transform(test))).sum(axis=1).mean()
     assert f"PCA {error:.2f} (measured here)" in rows[0][2]
 
 
-def test_denoising_is_compared_with_the_share_of_ink_removed(main, folder, images, capsys):
+def test_denoising_is_compared_with_the_share_of_ink_removed(main, folder, images, printed_rows):
     main(["--data", str(folder), "--quick", "--only", "denoising"])
-    (row,) = table(capsys)
+    (row,) = printed_rows()
     before = float(row[2].removeprefix("spoiled input ").split()[0])
     squares = np.square(images[2].reshape(-1, 784) / 255)
     # 100 images lose 0.3 of their ink; five standard errors of that sum: false alarms 6e-7.
