@@ -29,6 +29,7 @@ from skrep.utils.sklearn_private import Interval, fit_context, get_output_config
 from skrep.utils.statistics import Moments, PrincipalAxes, column_moments, principal_axes
 from skrep.utils.tags import SkrepTags
 from skrep.utils.validation import CheckedViews, check_views
+from skrep.views import Views
 
 __all__ = [
     "TRAINING_CONSTRAINTS",
@@ -117,7 +118,18 @@ class RepresentationEstimator(
     #: Parameters that are objects, and what stands for None or a name when a nested one is set.
     _nested: ClassVar[dict[str, Callable[[Any], Any]]] = {}
 
+    #: Whether samples may lack whole views, in `fit` and after it.
     _accepts_absent: ClassVar[bool] = False
+
+    #: Whether they may after `fit` only.
+    _encodes_absent: ClassVar[bool] = False
+
+    #: Whether `transform` gives one code per view; `_encode` then returns them side by side, in
+    #: the order of the views, NaN where a view is absent.
+    _coordinated: ClassVar[bool] = False
+
+    #: Fewest views that make sense.
+    _min_views: ClassVar[int] = 1
 
     #: Whether single values may be NaN after `fit`, for models that complete them.
     _accepts_nan: ClassVar[bool] = False
@@ -142,16 +154,21 @@ class RepresentationEstimator(
 
         Returns
         -------
-        ndarray or DataFrame of shape (n_samples, n_components)
-            The same for the same rows, whatever else is in `X`. A DataFrame under
+        ndarray, DataFrame or Views
+            Codes of shape (n_samples, n_components), the same for the same rows, whatever else is
+            in `X`; from a model with a code per view `Views` of one such array each, NaN where a
+            view is absent. A DataFrame, codes of several views side by side, under
             `set_output(transform="pandas")`.
         """
         checked = self._check(X)
         codes = self._encode(checked)
-        if checked.index is not None and get_output_config(self) == "pandas":
+        if get_output_config(self) == "pandas":
             # scikit-learn takes the index of a DataFrame over, but not that of Views.
-            return pd.DataFrame(codes, index=checked.index)
-        return codes
+            return codes if checked.index is None else pd.DataFrame(codes, index=checked.index)
+        if not self._coordinated:
+            return codes
+        parts = np.split(codes, len(checked.names), axis=1)
+        return Views(tuple(parts), checked.names, checked.present)._with_index(checked.index)
 
     def _check(self, X: Any) -> CheckedViews:
         """Validate `X` against what was fitted; raise NotFittedError before `fit`."""
@@ -161,9 +178,22 @@ class RepresentationEstimator(
             self,
             X,
             reset=False,
-            accept_absent=self._accepts_absent,
+            accept_absent=self._accepts_absent or self._encodes_absent,
             accept_nan=self._accepts_nan,
         )
+
+    def _check_for_fit(self, X: Any, *, reset: bool, min_samples: int) -> CheckedViews:
+        """Validate what `fit` or `partial_fit` got."""
+        checked = check_views(
+            self, X, reset=reset, accept_absent=self._accepts_absent, min_samples=min_samples
+        )
+        if len(checked.names) < self._min_views:
+            raise ValueError(
+                f"{type(self).__name__} relates views of the same samples and needs at least "
+                f"{self._min_views}. Got 1. Pass a tuple, a dict or `Views`; "
+                f"`skrep.compose.SplitViews` makes `Views` of a matrix inside a Pipeline."
+            )
+        return checked
 
     @abstractmethod
     def __sklearn_is_fitted__(self) -> bool:
@@ -214,6 +244,7 @@ class RepresentationEstimator(
         tags.target_tags.required = False
         tags.multi_view = True
         tags.absent_views = self._accepts_absent
+        tags.coordinated = self._coordinated
         return tags
 
 
@@ -225,6 +256,7 @@ class GradientEstimator(RepresentationEstimator):
     module_: RepresentationModule
     history_: pd.DataFrame
     n_iter_: int
+    view_names_in_: np.ndarray
     _optimizer_state: dict[str, Any] | None
     _code_size: int
 
@@ -241,10 +273,17 @@ class GradientEstimator(RepresentationEstimator):
     def _own_optimizer(self) -> Any:
         """Return what `Trainer(optimizer="auto")` stands for; None is Adam."""
 
+    def _labels(self, y: Any, checked: CheckedViews) -> np.ndarray | None:
+        """Return the labels that the loss needs, (n_samples,); None where `y` is ignored."""
+        return None
+
+    def _conclude(self, checked: CheckedViews) -> None:
+        """Compute what follows from the trained module and the data it was trained on."""
+
     @property
     def _n_features_out(self) -> int:
         # Of the fit: `n_components` may have been set since, for the next one.
-        return self._code_size
+        return self._code_size * (len(self.view_names_in_) if self._coordinated else 1)
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any = None) -> "GradientEstimator":
@@ -269,10 +308,9 @@ class GradientEstimator(RepresentationEstimator):
         skrep.exceptions.NonFiniteLossError
             If training diverges.
         """
-        checked = check_views(
-            self, X, reset=True, accept_absent=self._accepts_absent, min_samples=2
-        )
-        return self._train(checked, first=True, max_epochs=self.max_epochs)
+        checked = self._check_for_fit(X, reset=True, min_samples=2)
+        labels = self._labels(y, checked)
+        return self._train(checked, labels, first=True, max_epochs=self.max_epochs)
 
     @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any = None) -> "GradientEstimator":
@@ -304,17 +342,18 @@ class GradientEstimator(RepresentationEstimator):
                 f"`n_components={self.n_components}` was set after the model was built with "
                 f"{self._code_size}. `partial_fit` goes on with a model; call `fit` for another."
             )
-        checked = check_views(
-            self,
-            X,
-            reset=first,
-            accept_absent=self._accepts_absent,
-            min_samples=2 if first else 1,
-        )
-        return self._train(checked, first=first, max_epochs=1, goes_on=True)
+        checked = self._check_for_fit(X, reset=first, min_samples=2 if first else 1)
+        labels = self._labels(y, checked)
+        return self._train(checked, labels, first=first, max_epochs=1, goes_on=True)
 
     def _train(
-        self, checked: CheckedViews, *, first: bool, max_epochs: int, goes_on: bool = False
+        self,
+        checked: CheckedViews,
+        y: np.ndarray | None,
+        *,
+        first: bool,
+        max_epochs: int,
+        goes_on: bool = False,
     ) -> "GradientEstimator":
         if first and self.__sklearn_is_fitted__():
             # A fit that fails or is stopped leaves no model behind, not half of a new one.
@@ -334,6 +373,7 @@ class GradientEstimator(RepresentationEstimator):
                 checked,
                 plan,
                 max_epochs=max_epochs,
+                y=y,
                 optimizer_state=None if first else self._optimizer_state,
                 first_epoch=0 if first else self.n_iter_,
             )
@@ -341,6 +381,7 @@ class GradientEstimator(RepresentationEstimator):
             if before is not None:
                 self.module_.load_state_dict(before)
             raise
+        self._conclude(checked)
         self._finish(result.history, first)
         # The optimiser's memory is twice the weights: only kept where training goes on.
         self._optimizer_state = result.optimizer_state if goes_on else None
@@ -352,9 +393,7 @@ class GradientEstimator(RepresentationEstimator):
 
         Only centre, scale and the sizes of weights are taken from `X`.
         """
-        checked = check_views(
-            self, X, reset=True, accept_absent=self._accepts_absent, min_samples=2
-        )
+        checked = self._check_for_fit(X, reset=True, min_samples=2)
         self._check_parameters(checked)
         seed = seed_from(self.random_state)
         plan = make_plan(self, seed, self._own_optimizer())
@@ -428,7 +467,7 @@ class GradientEstimator(RepresentationEstimator):
         precision = self.trainer.precision if isinstance(self.trainer, Trainer) else "float32"
         tags.transformer_tags.preserves_dtype = ["float64" if precision == "float64" else "float32"]
         tags.non_deterministic = False
-        tags.fine_tunable = True
+        tags.fine_tunable = not self._coordinated
         return tags
 
 
@@ -461,7 +500,7 @@ class ClosedFormEstimator(RepresentationEstimator):
             If `X` is not finite, real and two-dimensional, or a parameter does not fit it.
         """
         self._fitted = False
-        checked = check_views(self, X, reset=True, accept_absent=self._accepts_absent)
+        checked = self._check_for_fit(X, reset=True, min_samples=1)
         self._fit_views(checked, y)
         self._fitted = True
         return self

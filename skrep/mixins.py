@@ -7,12 +7,13 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_array, check_is_fitted
 
+from skrep._views_arrays import dense
 from skrep.engine.seeding import make_generator
 from skrep.utils.random import seed_from
 from skrep.utils.sklearn_private import get_output_config
 from skrep.utils.tags import SkrepTags
 from skrep.utils.validation import CheckedViews
-from skrep.views import Views
+from skrep.views import Views, as_views, is_multiview
 
 __all__ = [
     "DensityMixin",
@@ -36,8 +37,9 @@ class ReconstructionMixin(ABC):
 
         Parameters
         ----------
-        Z : array-like of shape (n_samples, n_components)
-            Codes, as `transform` returns them.
+        Z : array-like of shape (n_samples, n_components), or several views
+            Codes, as `transform` returns them. Of a model with one code per view `Views`, or the
+            codes side by side; NaN rows stand for absent ones.
 
         Returns
         -------
@@ -49,17 +51,25 @@ class ReconstructionMixin(ABC):
         Raises
         ------
         ValueError
-            If `Z` has not `n_components` columns.
+            If `Z` has another number of columns than the codes.
         """
         check_is_fitted(self)
-        codes = check_array(Z, dtype=(np.float32, np.float64), input_name="Z")
+        index = getattr(Z, "index", None)
+        coordinated = self._coordinated  # type: ignore[attr-defined]
+        joined = _beside(Z) if coordinated and is_multiview(Z) else Z
+        codes = check_array(
+            joined,
+            dtype=(np.float32, np.float64),
+            input_name="Z",
+            ensure_all_finite="allow-nan" if coordinated else True,
+        )
         width = self._n_features_out  # type: ignore[attr-defined]
         if codes.shape[1] != width:
             raise ValueError(
                 f"Z has {codes.shape[1]} columns, but {type(self).__name__} makes codes of "
                 f"{width}. Pass what `transform` returned."
             )
-        return self._contain(self._decode(codes), getattr(Z, "index", None))
+        return self._contain(self._decode(codes), index)
 
     def reconstruct(self, X: Any) -> Any:
         """Return `inverse_transform(transform(X))`.
@@ -106,6 +116,15 @@ class ReconstructionMixin(ABC):
         tags: SkrepTags = super().__sklearn_tags__()  # type: ignore[misc]
         tags.reconstruction = True
         return tags
+
+
+def _beside(Z: Any) -> np.ndarray:
+    """Return codes of several views side by side, NaN where absent."""
+    codes = as_views(Z, name="Z")
+    parts = [np.array(dense(array), dtype=float) for array in codes.arrays]
+    for part, present in zip(parts, codes.present.T, strict=True):
+        part[~present] = np.nan
+    return np.hstack(parts)
 
 
 class ReconstructionErrorMixin:

@@ -321,6 +321,10 @@ class Views:
             raise ValueError("The new arrays have another index than these views.")
         return new._set(new.arrays, new.names, new.present, index)
 
+    def _with_index(self, index: Any) -> "Views":
+        """Take an index over, on views that were just made."""
+        return self._set(self._arrays, self._names, self._present, index)
+
     def __len__(self) -> int:
         """Return the number of samples."""
         return self.n_samples

@@ -10,8 +10,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from skrep.autoencoder._networks import feature_weights, make_scaler, per_view
-from skrep.autoencoder._shared import NETWORK_CONSTRAINTS
+from skrep._base_networks import NETWORK_CONSTRAINTS, feature_weights, make_scaler, per_view
 from skrep.base import GradientEstimator, ModuleSpec
 from skrep.engine.greedy import Layer, layer_plan, make_rbm_layer, train_greedily
 from skrep.engine.plan import TrainingPlan

@@ -1,13 +1,13 @@
 """What the plain, the denoising and the sparse autoencoder have in common."""
 
-from numbers import Integral
 from typing import Any, Final
 
 import numpy as np
 import torch
 from torch import nn
 
-from skrep.autoencoder._networks import (
+from skrep._base_networks import (
+    NETWORK_CONSTRAINTS,
     beside,
     check_factory,
     feature_weights,
@@ -16,7 +16,7 @@ from skrep.autoencoder._networks import (
     networks,
     per_view,
 )
-from skrep.base import TRAINING_CONSTRAINTS, ModuleSpec
+from skrep.base import ModuleSpec
 from skrep.mixins import ReconstructionErrorMixin, ReconstructionMixin
 from skrep.nn.activations import ACTIVATIONS, activation
 from skrep.nn.autoencoder import AutoencoderModule, CodeSparsity, Corruptor, TiedDecoder
@@ -24,19 +24,10 @@ from skrep.nn.mlp import MLP
 from skrep.nn.scaling import ViewScaler
 from skrep.utils.domains import DOMAINS
 from skrep.utils.settings import SCALINGS
-from skrep.utils.sklearn_private import Interval, StrOptions
+from skrep.utils.sklearn_private import StrOptions
 from skrep.utils.validation import CheckedViews
 
-__all__ = ["AUTOENCODER_CONSTRAINTS", "NETWORK_CONSTRAINTS", "AutoencoderMixin", "build"]
-
-NETWORK_CONSTRAINTS: Final[dict[str, list[Any]]] = {
-    "n_components": [Interval(Integral, 1, None, closed="left")],
-    "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-    "activation": [StrOptions(set(ACTIVATIONS))],
-    "encoder": [callable, None],
-    "decoder": [callable, None],
-    **TRAINING_CONSTRAINTS,
-}
+__all__ = ["AUTOENCODER_CONSTRAINTS", "AutoencoderMixin", "build"]
 
 AUTOENCODER_CONSTRAINTS: Final[dict[str, list[Any]]] = {
     **NETWORK_CONSTRAINTS,

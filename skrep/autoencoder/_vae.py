@@ -7,7 +7,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from skrep.autoencoder._shared import NETWORK_CONSTRAINTS
+from skrep._base_networks import NETWORK_CONSTRAINTS
 from skrep.autoencoder._variational import VariationalMixin, build_vae
 from skrep.base import GradientEstimator, ModuleSpec
 from skrep.engine.trainer import Trainer

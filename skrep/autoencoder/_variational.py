@@ -7,7 +7,7 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
-from skrep.autoencoder._networks import (
+from skrep._base_networks import (
     beside,
     check_factory,
     linear_layer,

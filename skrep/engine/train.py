@@ -102,7 +102,7 @@ def run_training(
     guard = forked_rng(plan.seed, plan.device) if draws_from_global_rng(module) else nullcontext()
     try:
         with guard, fast_matmul(fast):
-            net.run(*_batches(data, plan, type(module).min_batch_size))
+            net.run(*_batches(data, plan, module.min_batch_size))
     finally:
         module.eval().to("cpu")
         for parameter in module.parameters():

@@ -55,7 +55,7 @@ class RepresentationModule(nn.Module, ABC):
     """
 
     #: A trailing batch with fewer rows joins the batch before it.
-    min_batch_size: ClassVar[int] = 1
+    min_batch_size: int = 1
 
     #: Whether `accumulate_gradients` takes the place of autograd on `training_loss`.
     fills_gradients: ClassVar[bool] = False

@@ -25,6 +25,10 @@ class SkrepTags(Tags):
         Samples that lack some of their views are accepted.
     coordinated : bool
         `transform` gives one code per view instead of one joint code.
+    imputation : bool
+        `impute` fills absent views in.
+    conditional : bool
+        `sample_given` draws absent views.
     fine_tunable : bool
         `module_.encode` is differentiable, and `_fit_untrained(X)` builds the module without
         training it: what `skrep.compose.FineTunedClassifier` needs.
@@ -36,6 +40,8 @@ class SkrepTags(Tags):
     multi_view: bool = False
     absent_views: bool = False
     coordinated: bool = False
+    imputation: bool = False
+    conditional: bool = False
     fine_tunable: bool = False
 
     @classmethod

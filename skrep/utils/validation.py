@@ -213,7 +213,7 @@ def _check_presence(
             f"{owner} needs every view of every sample; {names[worst]!r} is absent for "
             f"{absent[worst]} of {len(present)}. Drop those samples, for example with "
             f"`views[views.present.all(axis=1)]`, leave that view out, or use a model that takes "
-            f"incomplete samples."
+            f"incomplete samples, such as `MultimodalAutoencoder` or `MultimodalRBM`."
         )
     empty = np.flatnonzero(~present.any(axis=1))
     if len(empty):

@@ -78,7 +78,8 @@ def read_tree(package: Path) -> Iterator[Source]:
 
 def part_of(name: str) -> str:
     """Return the part a top-level name belongs to: `_views_frames` holds a piece of `views`."""
-    return "views" if name.startswith("_views_") else name
+    pieces = {"_views_": "views", "_base_": "base"}
+    return next((part for start, part in pieces.items() if name.startswith(start)), name)
 
 
 def is_type_checking(node: ast.AST) -> bool:

@@ -1,20 +1,23 @@
-"""How the autoencoder family turns its parameters into encoders, decoders and scales."""
+"""How families turn their parameters into encoders, decoders and scales."""
 
 from collections.abc import Sequence
-from numbers import Real
-from typing import Any
+from numbers import Integral, Real
+from typing import Any, Final
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from skrep.base import ModuleSpec
+from skrep.base import TRAINING_CONSTRAINTS, ModuleSpec
+from skrep.nn.activations import ACTIVATIONS
 from skrep.nn.linear_path import WithLinearPath, silence
 from skrep.nn.mlp import MLP
 from skrep.nn.scaling import ViewScaler
+from skrep.utils.sklearn_private import Interval, StrOptions
 from skrep.utils.statistics import Moments
 
 __all__ = [
+    "NETWORK_CONSTRAINTS",
     "beside",
     "call_factory",
     "check_factory",
@@ -25,6 +28,16 @@ __all__ = [
     "per_view",
     "view_variances",
 ]
+
+#: Legality of the parameters of a model with networks.
+NETWORK_CONSTRAINTS: Final[dict[str, list[Any]]] = {
+    "n_components": [Interval(Integral, 1, None, closed="left")],
+    "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+    "activation": [StrOptions(set(ACTIVATIONS))],
+    "encoder": [callable, None],
+    "decoder": [callable, None],
+    **TRAINING_CONSTRAINTS,
+}
 
 # Between these, float32 holds a value, and what is left of it after a division by the other.
 _LARGEST, _SMALLEST = 1e37, 1e-37
