@@ -21,6 +21,7 @@ _SOURCES: Final = {
         "ConcatViews",
         "FineTunedClassifier",
         "FineTunedRegressor",
+        "PairedEstimator",
         "PerView",
         "SelectView",
         "SplitViews",
@@ -68,6 +69,7 @@ if TYPE_CHECKING:
     from skrep.compose import ConcatViews as ConcatViews
     from skrep.compose import FineTunedClassifier as FineTunedClassifier
     from skrep.compose import FineTunedRegressor as FineTunedRegressor
+    from skrep.compose import PairedEstimator as PairedEstimator
     from skrep.compose import PerView as PerView
     from skrep.compose import SelectView as SelectView
     from skrep.compose import SplitViews as SplitViews

@@ -339,7 +339,7 @@ class CoordinatedMixin(ABC):
 
         Parameters
         ----------
-        input_features : None
+        input_features : None, default=None
             Not used.
 
         Returns

@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from skrep.compose._concat import ConcatViews as ConcatViews
+from skrep.compose._pair import PairedEstimator as PairedEstimator
 from skrep.compose._per_view import PerView as PerView
 from skrep.compose._select import SelectView as SelectView
 from skrep.compose._split import SplitViews as SplitViews
@@ -16,6 +17,7 @@ __all__ = [
     "ConcatViews",
     "FineTunedClassifier",
     "FineTunedRegressor",
+    "PairedEstimator",
     "PerView",
     "SelectView",
     "SplitViews",

@@ -1,15 +1,33 @@
-"""Measures of a code, each a scorer `(estimator, X, y=None)` in which higher is better."""
+"""Measures of codes: scorers `(estimator, X, y=None)`, and what compares the codes of views."""
 
 from skrep.metrics._clusters import kmeans_accuracy as kmeans_accuracy
 from skrep.metrics._clusters import kmeans_nmi as kmeans_nmi
+from skrep.metrics._correlation import canonical_correlations as canonical_correlations
+from skrep.metrics._correlation import (
+    shared_representation_accuracy as shared_representation_accuracy,
+)
+from skrep.metrics._correlation import total_correlation_captured as total_correlation_captured
 from skrep.metrics._probe import linear_probe_accuracy as linear_probe_accuracy
 from skrep.metrics._reconstruction import reconstruction_r2 as reconstruction_r2
+from skrep.metrics._retrieval import mean_average_precision as mean_average_precision
+from skrep.metrics._retrieval import mean_reciprocal_rank as mean_reciprocal_rank
+from skrep.metrics._retrieval import median_rank as median_rank
+from skrep.metrics._retrieval import retrieval_recall as retrieval_recall
 from skrep.metrics._scorers import scorers as scorers
+from skrep.metrics._scorers import view_scorer as view_scorer
 
 __all__ = [
+    "canonical_correlations",
     "kmeans_accuracy",
     "kmeans_nmi",
     "linear_probe_accuracy",
+    "mean_average_precision",
+    "mean_reciprocal_rank",
+    "median_rank",
     "reconstruction_r2",
+    "retrieval_recall",
     "scorers",
+    "shared_representation_accuracy",
+    "total_correlation_captured",
+    "view_scorer",
 ]
