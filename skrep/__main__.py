@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["main", "make_estimators"]
+__all__ = ["main", "make_estimators", "make_pair_estimators"]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -20,7 +20,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from skrep.inspection._read_file import InputError
 
     try:
-        run_demo(DemoOptions(**vars(arguments)), make_estimators)
+        run_demo(DemoOptions(**vars(arguments)), make_estimators, make_pair_estimators)
     except InputError as error:
         sys.stderr.write(f"skrep: {error}\n")
         return 2
@@ -65,11 +65,44 @@ def make_estimators(n_components: int, fast: bool) -> dict[str, Any]:
     return models
 
 
+def make_pair_estimators(n_components: int, fast: bool) -> dict[str, Any]:
+    """Return the models of two views that are compared, a code of `n_components` for each view.
+
+    Parameters
+    ----------
+    n_components : int
+        Size of every code.
+    fast : bool
+        Train for a few epochs only, to see that everything runs.
+
+    Returns
+    -------
+    dict of str to estimator
+    """
+    from sklearn import cross_decomposition
+    from sklearn.decomposition import PCA
+
+    from skrep.compose import PairedEstimator, PerView
+    from skrep.cross_decomposition import CCA, DCCA, DCCAE
+
+    models: dict[str, Any] = {
+        "PCA per view": PerView(PCA(n_components)),
+        "CCA (scikit-learn)": PairedEstimator(cross_decomposition.CCA(n_components, max_iter=5000)),
+        "PLSCanonical": PairedEstimator(cross_decomposition.PLSCanonical(n_components)),
+        "CCA": CCA(n_components, regularization="auto"),
+    }
+    for network in (DCCA, DCCAE):
+        model = network(n_components)
+        models[network.__name__] = model.set_params(max_epochs=5) if fast else model
+    return models
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m skrep",
         description="Compare autoencoders with PCA, factor analysis and an RBM at equal code "
-        "size: a table, a verdict and a picture. Without FILE: on the shipped digits in six views.",
+        "size: a table, a verdict and a picture; with several views also what two of them share. "
+        "Without FILE: on the shipped digits in six views.",
     )
     parser.add_argument(
         "file", nargs="?", type=Path, metavar="FILE",

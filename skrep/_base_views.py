@@ -47,7 +47,7 @@ def only_view(checked: CheckedViews, i: int, rows: np.ndarray) -> CheckedViews:
     return CheckedViews(arrays, checked.names, present)
 
 
-class EachViewMixin(ABC):
+class EachViewMixin:
     """`transform_each` of a model with one joint code that takes incomplete samples."""
 
     def transform_each(self, X: Any) -> Views:
@@ -77,15 +77,11 @@ class EachViewMixin(ABC):
                 parts.append(np.full((checked.n_samples, width), np.nan, dtype=np.float32))
                 continue
             alone = only_view(checked, i, rows) if len(checked.names) > 1 else checked
-            codes = self._encode(alone)
+            codes = self._encode(alone)  # type: ignore[attr-defined]
             whole = np.full((checked.n_samples, width), np.nan, dtype=codes.dtype)
             whole[rows] = codes
             parts.append(whole)
         return Views(tuple(parts), checked.names, checked.present)._with_index(checked.index)
-
-    @abstractmethod
-    def _encode(self, checked: CheckedViews) -> np.ndarray:
-        """Return the codes of validated views, some of which may be absent."""
 
 
 class ImputeMixin(ABC):
@@ -306,7 +302,7 @@ def _in_container(X: Any, views: Views) -> Any:
     return dict(zip(X, views.arrays, strict=True))
 
 
-class CoordinatedMixin(ABC):
+class CoordinatedMixin:
     """One code per view: the names of what comes out, `transform_each`, and a ridge decoder.
 
     A model without a decoder of its own puts a `RidgeDecoder` from the mean of a sample's codes

@@ -273,9 +273,11 @@ class GradientEstimator(RepresentationEstimator):
     def _own_optimizer(self) -> Any:
         """Return what `Trainer(optimizer="auto")` stands for; None is Adam."""
 
-    def _labels(self, y: Any, checked: CheckedViews) -> np.ndarray | None:
+    def _labels(self, y: Any, checked: CheckedViews) -> Any:
         """Return the labels that the loss needs, (n_samples,); None where `y` is ignored."""
-        return None
+
+    def _resume(self, checked: CheckedViews) -> None:
+        """Take note that training goes on, with these data."""
 
     def _conclude(self, checked: CheckedViews) -> None:
         """Compute what follows from the trained module and the data it was trained on."""
@@ -364,6 +366,8 @@ class GradientEstimator(RepresentationEstimator):
         plan = make_plan(self, seed, self._own_optimizer())
         if first:
             self._start(checked, seed, one_pass=goes_on)
+        else:
+            self._resume(checked)
         self._dtype = plan.dtype
         before = None if first else copy.deepcopy(self.module_.state_dict())
         try:

@@ -121,7 +121,8 @@ class ReconstructionMixin(ABC):
 def _beside(Z: Any) -> np.ndarray:
     """Return codes of several views side by side, NaN where absent."""
     codes = as_views(Z, name="Z")
-    parts = [np.array(dense(array), dtype=float) for array in codes.arrays]
+    kind = np.result_type(codes.dtype, np.float32)
+    parts = [np.array(dense(array), dtype=kind) for array in codes.arrays]
     for part, present in zip(parts, codes.present.T, strict=True):
         part[~present] = np.nan
     return np.hstack(parts)

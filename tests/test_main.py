@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from sklearn.decomposition import PCA, FactorAnalysis
 
+from skrep import PerView
 from skrep import __main__ as command
 from skrep.datasets import make_low_rank, make_multiview
 
@@ -16,7 +17,11 @@ def quick(monkeypatch):
     def make(n_components, fast):
         return {"PCA": PCA(n_components), "FactorAnalysis": FactorAnalysis(n_components)}
 
+    def make_pairs(n_components, fast):
+        return {"PCA per view": PerView(PCA(n_components))}
+
     monkeypatch.setattr(command, "make_estimators", make)
+    monkeypatch.setattr(command, "make_pair_estimators", make_pairs)
 
 
 @pytest.fixture
@@ -40,6 +45,8 @@ def test_shipped_digits_give_table_verdict_and_picture(quick, capsys, tmp_path):
     assert "Codes of 4 numbers, measured on held-out rows of 2 folds" in out
     assert "FactorAnalysis has no inverse_transform" in out
     assert "On held-out reconstruction" in out
+    assert "What pix and fac have in common: a code of 2 numbers for each view" in out
+    assert "across views" in out
     picture = tmp_path / "out" / "mfeat.png"
     assert f"Picture: {picture}" in out
     assert picture.read_bytes()[:4] == b"\x89PNG"
@@ -61,6 +68,8 @@ def test_own_views_without_labels(quick, seed, capsys, tmp_path):
     out = capsys.readouterr().out
     assert "2 views side by side (left 4, right 5 columns), no labels." in out
     assert "linear probe" not in out
+    assert "What left and right have in common: a code of 2 numbers" in out
+    assert "across views" not in out
 
 
 def test_same_seed_same_table(quick, table, capsys, tmp_path):

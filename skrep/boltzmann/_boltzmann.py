@@ -9,6 +9,7 @@ import torch
 from scipy import sparse
 from sklearn.utils.validation import check_array, check_is_fitted
 
+from skrep._base_energy import warn_of_spread
 from skrep.base import TRAINING_CONSTRAINTS, GradientEstimator, ModuleSpec
 from skrep.boltzmann._anneal import (
     Annealed,
@@ -20,7 +21,6 @@ from skrep.boltzmann._anneal import (
 )
 from skrep.boltzmann._completion import complete
 from skrep.boltzmann._machine import connections, make_machine
-from skrep.boltzmann._shared import warn_of_spread
 from skrep.engine.seeding import make_generator
 from skrep.engine.trainer import Trainer
 from skrep.functional.ising import MAX_STATES

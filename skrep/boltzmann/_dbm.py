@@ -9,14 +9,15 @@ import numpy as np
 import pandas as pd
 import torch
 
-from skrep.base import GradientEstimator, ModuleSpec
-from skrep.boltzmann._deep import (
-    DEEP_CONSTRAINTS,
+from skrep._base_deep import (
     SAMPLE_STEPS,
-    DeepMixin,
     WorkingData,
     fresh_biases,
+    hidden_layer,
+    make_doubled_layer,
 )
+from skrep.base import GradientEstimator, ModuleSpec
+from skrep.boltzmann._deep import DEEP_CONSTRAINTS, DeepMixin
 from skrep.engine.data import ViewData
 from skrep.engine.greedy import Layer, train_greedily
 from skrep.engine.inference import apply_in_chunks
@@ -25,9 +26,7 @@ from skrep.engine.seeding import make_generator
 from skrep.engine.trainer import Trainer
 from skrep.functional.annealing import LogMean
 from skrep.mixins import LogPartition
-from skrep.nn.dbm import DBMModule, DoubledRBMModule, compose_layers, gains
-from skrep.nn.scaling import ViewScaler
-from skrep.nn.units import BernoulliUnits
+from skrep.nn.dbm import DBMModule, DoubledRBMModule, compose_layers
 from skrep.utils.settings import Pretraining
 from skrep.utils.sklearn_private import Interval, StrOptions
 from skrep.utils.validation import CheckedViews
@@ -225,25 +224,9 @@ class DBM(DeepMixin, GradientEstimator):
         plan: TrainingPlan,
         arrays: tuple[Any, ...],
     ) -> DoubledRBMModule:
-        pretraining = Pretraining.of(self.pretrain or "rbm")
-        up, down = gains(layer + 1, len(widths))
-        if layer:
-            mean = torch.from_numpy(arrays[0].mean(axis=0, dtype=np.float64)).float()
-            scaler = ViewScaler([torch.zeros_like(mean)], [torch.ones_like(mean)])
-            working = WorkingData(BernoulliUnits((len(mean),)), scaler, mean, None)
-        bias, log_variance = fresh_biases(working)
-        generator = make_generator(plan.seed)
-        return DoubledRBMModule(
-            working.scaler,
-            working.visible,
-            torch.empty(widths[layer], len(bias)).normal_(0.0, 0.01, generator=generator),
-            bias,
-            torch.zeros(widths[layer]),
-            log_variance=log_variance,
-            up=up,
-            down=down,
-            n_gibbs_steps=pretraining.n_gibbs_steps,
-            n_chains=plan.batch_size if pretraining.persistent else 0,
+        working = hidden_layer(arrays[0]) if layer else working
+        return make_doubled_layer(
+            working, widths[layer], plan, self.pretrain or "rbm", layer + 1, len(widths)
         )
 
     def _make_module(self, spec: ModuleSpec) -> DBMModule:
@@ -299,7 +282,7 @@ class DBM(DeepMixin, GradientEstimator):
         return self.module_.n_states()
 
     def _log_partition_by(
-        self, method: str, n_chains: int, n_temperatures: int, seed: int
+        self, method: str, n_chains: int, n_temperatures: int, seed: int, n_words: int | None
     ) -> LogPartition | LogMean:
         if method == "exact":
             return LogPartition(self.module_.exact_log_partition(), 0.0)

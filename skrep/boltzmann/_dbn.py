@@ -9,8 +9,9 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from skrep._base_deep import SAMPLE_STEPS, WorkingData
 from skrep.base import GradientEstimator, ModuleSpec
-from skrep.boltzmann._deep import DEEP_CONSTRAINTS, SAMPLE_STEPS, DeepMixin, WorkingData
+from skrep.boltzmann._deep import DEEP_CONSTRAINTS, DeepMixin
 from skrep.engine.data import ViewData
 from skrep.engine.greedy import GreedyLayers, Layer, make_rbm_layer, train_greedily
 from skrep.engine.inference import apply_in_chunks
@@ -320,7 +321,7 @@ class DBN(DeepMixin, GradientEstimator):
         return self.module_.top.n_states()
 
     def _log_partition_by(
-        self, method: str, n_chains: int, n_temperatures: int, seed: int
+        self, method: str, n_chains: int, n_temperatures: int, seed: int, n_words: int | None
     ) -> LogPartition | LogMean:
         top = self.module_.top
         if method == "exact":

@@ -1,38 +1,23 @@
 """What the deep belief network and the deep Boltzmann machine have in common."""
 
-from abc import abstractmethod
 from numbers import Integral
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 import torch
-from sklearn.utils.validation import check_is_fitted
 
+from skrep._base_deep import BoundMixin, WorkingData, check_pretraining, plan_layer
+from skrep._base_energy import check_trainer
 from skrep.base import TRAINING_CONSTRAINTS, ModuleSpec
-from skrep.boltzmann._shared import check_trainer, warn_of_spread
-from skrep.engine.greedy import layer_plan
 from skrep.engine.plan import TrainingPlan
-from skrep.functional.annealing import LogMean
-from skrep.mixins import (
-    DensityMixin,
-    EnergyMixin,
-    GenerativeMixin,
-    LogPartition,
-    ReconstructionMixin,
-)
 from skrep.nn.scaling import ViewScaler
-from skrep.nn.units import VISIBLE_UNITS, Units
+from skrep.nn.units import VISIBLE_UNITS
 from skrep.utils.domains import DOMAINS
 from skrep.utils.settings import Pretraining
 from skrep.utils.sklearn_private import Interval, StrOptions
 from skrep.utils.validation import CheckedViews
 
-__all__ = ["DEEP_CONSTRAINTS", "SAMPLE_STEPS", "DeepMixin", "WorkingData"]
-
-# Steps of the chains that `sample` and the reverse estimate of log Z take their states from.
-SAMPLE_STEPS: Final = 1000
-# Of the estimate of log Z in `score_samples`.
-_N_CHAINS, _N_TEMPERATURES = 100, 1000
+__all__ = ["DEEP_CONSTRAINTS", "DeepMixin"]
 
 #: Kinds of visible units; counts of words have biases that scale with the row and stay out.
 DEEP_UNITS: Final = ("bernoulli", "gaussian", "categorical")
@@ -46,63 +31,15 @@ DEEP_CONSTRAINTS: Final[dict[str, list[Any]]] = {
 }
 
 
-class _Cached(NamedTuple):
-    """log Z of the model that `history` led to."""
-
-    history: Any
-    value: float
-
-
-class WorkingData(NamedTuple):
-    """The first two moments of the data as visible units see them.
-
-    Attributes
-    ----------
-    visible : Units
-        Kind of the units.
-    scaler : ViewScaler
-        From the caller's units.
-    mean : Tensor of shape (n_visible,)
-        In working units.
-    variance : Tensor of shape (n_visible,) or None
-        Of gaussian units.
-    """
-
-    visible: Units
-    scaler: ViewScaler
-    mean: torch.Tensor
-    variance: torch.Tensor | None
-
-
-class DeepMixin(EnergyMixin, DensityMixin, GenerativeMixin, ReconstructionMixin):
-    """Checks, layers, and a likelihood bound with a cached, seeded log Z."""
-
-    history_: Any
-
-    @abstractmethod
-    def _log_partition_by(
-        self, method: str, n_chains: int, n_temperatures: int, seed: int
-    ) -> LogPartition | LogMean:
-        """Return log Z; `method` is not "auto"."""
-
-    @abstractmethod
-    def _n_states(self) -> float:
-        """Return how many states an exact sum has to visit."""
+class DeepMixin(BoundMixin):
+    """Checks and layers of a model whose visible units are of one kind."""
 
     # -- parameters -------------------------------------------------------------------------
 
     def _check_parameters(self, checked: CheckedViews) -> None:
         estimator: Any = self
         self._widths()
-        if estimator.pretrain is not None:
-            pretraining = Pretraining.of(estimator.pretrain)
-            pretraining.check()
-            if pretraining.kind != "rbm":
-                raise ValueError(
-                    f"The layers of a {type(self).__name__} are Boltzmann machines: `pretrain` "
-                    f"must be of the kind 'rbm'. Got {pretraining.kind!r}. `DeepAutoencoder` "
-                    f"takes the others."
-                )
+        check_pretraining(estimator)
         check_trainer(estimator.trainer)
         self._refuse_outside(checked)
 
@@ -146,13 +83,8 @@ class DeepMixin(EnergyMixin, DensityMixin, GenerativeMixin, ReconstructionMixin)
         estimator: Any = self
         pretraining = Pretraining.of(estimator.pretrain or "rbm")
         plans = [
-            layer_plan(
-                pretraining,
-                estimator.trainer,
-                batch_size=estimator.batch_size,
-                device=estimator.device,
-                seed=spec.seed + 1000 * (layer + 1),
-                gaussian=layer == 0 and estimator.visible == "gaussian",
+            plan_layer(
+                estimator, spec, layer, gaussian=layer == 0 and estimator.visible == "gaussian"
             )
             for layer in range(n_layers)
         ]
@@ -160,69 +92,12 @@ class DeepMixin(EnergyMixin, DensityMixin, GenerativeMixin, ReconstructionMixin)
 
     # -- what the mixins ask for ------------------------------------------------------------
 
-    def _decode(self, codes: np.ndarray) -> list[np.ndarray]:
-        return self._apply("decode_batch", CheckedViews((codes,), ("code",)))  # type: ignore[attr-defined]
-
     def _words(self, checked: CheckedViews) -> np.ndarray | None:
         return None
 
-    def _log_density(self, checked: CheckedViews) -> np.ndarray:
-        return -self._free_energy(self._check_domain(checked)) - self._cached_log_partition()
-
-    def _cached_log_partition(self) -> float:
-        cached: _Cached | None = vars(self).get("_log_z")
-        if cached is None or cached.history is not self.history_:
-            estimator: Any = self
-            found = self._estimate_log_partition(
-                "auto", _N_CHAINS, _N_TEMPERATURES, estimator._noise_seed, None
-            )
-            cached = self._log_z = _Cached(self.history_, found.value)
-        return cached.value
-
-    def _estimate_log_partition(
-        self, method: str, n_chains: int, n_temperatures: int, seed: int, n_words: int | None
-    ) -> LogPartition:
+    def _check_words(self, n_words: int | None) -> None:
         if n_words is not None:
             raise ValueError(
                 f"`n_words` is for models of counts. Got n_words={n_words!r} with visible="
                 f"{self.visible!r}."  # type: ignore[attr-defined]
             )
-        if method == "auto":
-            method = "exact" if self._n_states() <= 2**20 else "ais"
-        found = self._log_partition_by(method, n_chains, n_temperatures, seed)
-        if isinstance(found, LogMean):
-            warn_of_spread(found, n_chains, n_temperatures)
-        return LogPartition(found.value, found.standard_error)
-
-    def score_samples(self, X: Any) -> np.ndarray:
-        """Return a lower bound on the log-probability of each sample.
-
-        log Z is exact where the model is small enough to sum over its states, else it comes from
-        annealed importance sampling with 100 chains and 1000 temperatures, done once and kept. Its
-        seed was fixed at `fit`.
-
-        Parameters
-        ----------
-        X : array-like, sparse matrix or several views
-            As in `transform`.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
-            Nats per sample in the units of the input.
-
-        Raises
-        ------
-        ValueError
-            If a value is outside the domain of the visible units.
-        """
-        check_is_fitted(self)
-        return self._log_density(self._check(X))  # type: ignore[attr-defined]
-
-
-def fresh_biases(working: WorkingData) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """Return visible biases that give the data's means, and the logarithm of variances."""
-    if working.variance is not None:
-        return torch.zeros(working.visible.width), working.variance.log()
-    p = working.mean.clamp(0.001, 0.999)
-    return p.log() - (torch.log1p(-p) if working.visible.domain == "unit_interval" else 0.0), None

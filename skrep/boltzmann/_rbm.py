@@ -8,10 +8,19 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
-from sklearn.utils.validation import check_array, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
+from skrep._base_energy import (
+    check_hidden_states,
+    check_learning,
+    contrastive_settings,
+    draw_samples,
+    estimate_log_partition,
+    row_sums,
+    weights_in_input_units,
+    working_moments,
+)
 from skrep.base import TRAINING_CONSTRAINTS, GradientEstimator, ModuleSpec
-from skrep.boltzmann._shared import check_trainer, warn_of_spread
 from skrep.engine.data import ViewData
 from skrep.engine.inference import apply_in_chunks
 from skrep.engine.seeding import make_generator
@@ -24,18 +33,14 @@ from skrep.mixins import (
     ReconstructionMixin,
 )
 from skrep.nn.module import Batch
-from skrep.nn.rbm import MAX_STATES, ContrastiveSettings, RBMModule, make_rbm
-from skrep.nn.scaling import ViewScaler
-from skrep.nn.units import HIDDEN_UNITS, VISIBLE_UNITS, Units
+from skrep.nn.rbm import RBMModule, make_rbm
+from skrep.nn.units import HIDDEN_UNITS, VISIBLE_UNITS
 from skrep.utils.domains import DOMAINS
 from skrep.utils.settings import Gradient, Sparsity
 from skrep.utils.sklearn_private import Interval, StrOptions
 from skrep.utils.validation import CheckedViews
 
 __all__ = ["RBM"]
-
-# Steps of the chains from which the reverse estimate of log Z and `sample` take their states.
-_SAMPLE_STEPS = 1000
 
 
 class RBM(EnergyMixin, DensityMixin, GenerativeMixin, ReconstructionMixin, GradientEstimator):
@@ -220,16 +225,7 @@ class RBM(EnergyMixin, DensityMixin, GenerativeMixin, ReconstructionMixin, Gradi
     # -- building ---------------------------------------------------------------------------
 
     def _check_parameters(self, checked: CheckedViews) -> None:
-        gradient = Gradient.of(self.gradient)
-        gradient.check()
-        if gradient.n_temperatures > 1 and not self.persistent:
-            raise ValueError(
-                f"Parallel tempering needs chains that go on. Got `n_temperatures="
-                f"{gradient.n_temperatures}` with `persistent=False`. Set `persistent=True`."
-            )
-        if self.sparsity is not None:
-            _check_sparsity(Sparsity.of(self.sparsity), self.hidden, self.n_components)
-        check_trainer(self.trainer)
+        check_learning(self, self.hidden)
         self._refuse_outside(checked)
 
     def _refuse_outside(self, checked: CheckedViews) -> None:
@@ -249,10 +245,10 @@ class RBM(EnergyMixin, DensityMixin, GenerativeMixin, ReconstructionMixin, Gradi
         hidden = HIDDEN_UNITS[self.hidden]((spec.n_components,))
         generator = make_generator(spec.seed)
         n_chains = gradient.n_chains or self.batch_size
-        scaler, mean, variance = _working_moments(spec, visible)
+        scaler, mean, variance = working_moments(spec, [visible.quadratic] * len(spec.widths))
         counts = None
         if visible.counted:
-            words = _row_sums(spec.data)
+            words = row_sums(spec.data)
             drawn = torch.randint(len(words), (n_chains,), generator=generator)
             counts = torch.from_numpy(words[drawn.numpy()]).float().unsqueeze(1)
         return make_rbm(
@@ -262,23 +258,9 @@ class RBM(EnergyMixin, DensityMixin, GenerativeMixin, ReconstructionMixin, Gradi
             generator=generator,
             scaler=scaler,
             variance=variance,
-            settings=self._contrastive(gradient),
+            settings=contrastive_settings(self),
             n_chains=n_chains,
             chain_counts=counts,
-        )
-
-    def _contrastive(self, gradient: Gradient) -> ContrastiveSettings:
-        betas = np.linspace(1.0, 0.0, gradient.n_temperatures) if self.persistent else [1.0]
-        sparsity = None if self.sparsity is None else Sparsity.of(self.sparsity)
-        return ContrastiveSettings(
-            n_gibbs_steps=self.n_gibbs_steps,
-            persistent=self.persistent,
-            centred=gradient.kind == "centred",
-            offset_rate=gradient.offset_rate,
-            averaging=gradient.averaging,
-            betas=tuple(map(float, betas)),
-            target=None if sparsity is None else sparsity.resolve(self.n_components),
-            target_weight=0.0 if sparsity is None else sparsity.weight,
         )
 
     # -- what the mixins ask for ------------------------------------------------------------
@@ -287,14 +269,7 @@ class RBM(EnergyMixin, DensityMixin, GenerativeMixin, ReconstructionMixin, Gradi
         return self._apply("decode_batch", CheckedViews((codes,), ("code",)))
 
     def _draw(self, n_samples: int, generator: torch.Generator) -> list[np.ndarray]:
-        module = self.module_
-        count = None
-        if module.visible.counted and module.chain_counts is not None:
-            known = module.chain_counts
-            count = known[torch.randint(len(known), (n_samples,), generator=generator)]
-        with torch.inference_mode():
-            x = module.sample(n_samples, generator, _SAMPLE_STEPS, count)
-            return [view.numpy() for view in module.to_views(x)]
+        return draw_samples(self.module_, n_samples, generator)
 
     def _log_density(self, checked: CheckedViews) -> np.ndarray:
         checked = self._check_domain(checked)
@@ -325,32 +300,17 @@ class RBM(EnergyMixin, DensityMixin, GenerativeMixin, ReconstructionMixin, Gradi
         return apply_in_chunks(function, ViewData(checked.arrays, dtype=self._dtype))
 
     def _words(self, checked: CheckedViews) -> np.ndarray | None:
-        return _row_sums(checked) if self.module_.visible.counted else None
+        return row_sums(checked) if self.module_.visible.counted else None
 
     def _estimate_log_partition(
         self, method: str, n_chains: int, n_temperatures: int, seed: int, n_words: int | None
     ) -> LogPartition:
-        module = self.module_
-        counted = module.visible.counted
-        if counted != (n_words is not None):
+        if self.module_.visible.counted != (n_words is not None):
             raise ValueError(
                 "`n_words` is the number of words of a row: multinomial units need it, all others "
                 f"have none. Got n_words={n_words!r} with visible={self.visible!r}."
             )
-        if method == "auto":
-            method = "exact" if module.n_states() <= MAX_STATES else "ais"
-        if method == "exact":
-            return LogPartition(module.exact_log_partition(n_words), 0.0)
-        generator = make_generator(seed)
-        start = None
-        if method == "reverse_ais":
-            words = None if n_words is None else torch.full((n_chains, 1), float(n_words))
-            start = module.sample(n_chains, generator, _SAMPLE_STEPS, words)
-        found = module.annealed_log_partition(
-            n_chains, n_temperatures, generator, count=n_words, start=start
-        )
-        warn_of_spread(found, n_chains, n_temperatures)
-        return LogPartition(found.value, found.standard_error)
+        return estimate_log_partition(self.module_, method, n_chains, n_temperatures, seed, n_words)
 
     # -- public beside the mixins -----------------------------------------------------------
 
@@ -402,17 +362,7 @@ class RBM(EnergyMixin, DensityMixin, GenerativeMixin, ReconstructionMixin, Gradi
         """
         check_is_fitted(self)
         checked = self._check_domain(self._check(V))
-        hidden = check_array(H, dtype=(np.float32, np.float64), input_name="H")
-        expected = (checked.n_samples, self.n_components)
-        if hidden.shape != expected:
-            raise ValueError(f"H must have shape {expected}. Got {hidden.shape}.")
-        if self.hidden == "bernoulli":
-            DOMAINS["unit_interval"](hidden, view=None, argument="hidden='bernoulli'")
-        elif self.hidden == "rectified" and (hidden < 0).any():
-            raise ValueError(
-                f"Rectified hidden units are at least 0. The least value of H is "
-                f"{hidden.min().item()!r}. Pass states such as `transform` returns."
-            )
+        hidden = check_hidden_states(H, (checked.n_samples, self.n_components), self.hidden)
         both = CheckedViews((*checked.arrays, hidden), (*checked.names, "hidden"))
 
         def energies(batch: Batch) -> torch.Tensor:
@@ -424,17 +374,17 @@ class RBM(EnergyMixin, DensityMixin, GenerativeMixin, ReconstructionMixin, Gradi
     @property
     def components_(self) -> np.ndarray:
         """Connections, (n_components, n_features), in the units of the input."""
-        return self._in_input_units()[0]
+        return weights_in_input_units(self.module_)[0]
 
     @property
     def intercept_visible_(self) -> np.ndarray:
         """Visible biases, (n_features,), in the units of the input."""
-        return self._in_input_units()[1]
+        return weights_in_input_units(self.module_)[1]
 
     @property
     def intercept_hidden_(self) -> np.ndarray:
         """Hidden biases, (n_components,)."""
-        return self._in_input_units()[2]
+        return weights_in_input_units(self.module_)[2]
 
     @property
     def variance_(self) -> np.ndarray:
@@ -445,44 +395,3 @@ class RBM(EnergyMixin, DensityMixin, GenerativeMixin, ReconstructionMixin, Gradi
                 f"Only gaussian visible units have variances. This RBM has visible={self.visible!r}"
             )
         return (module.log_variance.detach().exp() * module.scaler.scale.square()).numpy()
-
-    def _in_input_units(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        module = self.module_
-        w, b, c = (p.detach() for p in (module.weight, module.visible_bias, module.hidden_bias))
-        if module.log_variance is None:
-            return w.numpy(), b.numpy(), c.numpy()
-        std = torch.exp(0.5 * module.log_variance.detach()) * module.scaler.scale
-        centre = module.scaler.centre
-        return (w * std).numpy(), (centre + std * b).numpy(), (c - w @ (centre / std)).numpy()
-
-
-def _check_sparsity(sparsity: Sparsity, hidden: str, n_components: int) -> None:
-    if sparsity.kind != "kl" or hidden != "bernoulli":
-        raise ValueError(
-            f"An RBM draws the mean activation of bernoulli hidden units to a rate: pass "
-            f"Sparsity('kl') or None. Got Sparsity({sparsity.kind!r}) with hidden={hidden!r}."
-        )
-    sparsity.check(n_components)
-
-
-def _working_moments(
-    spec: ModuleSpec, visible: Units
-) -> tuple[ViewScaler, torch.Tensor, torch.Tensor | None]:
-    means = [torch.from_numpy(m.mean).float() for m in spec.moments]
-    if not visible.quadratic:
-        scaler = ViewScaler(
-            [torch.zeros_like(m) for m in means], [torch.ones_like(m) for m in means]
-        )
-        return scaler, torch.cat(means), None
-    overall = [float(m.variance.mean()) or 1.0 for m in spec.moments]
-    scales = [torch.full_like(m, v**0.5) for m, v in zip(means, overall, strict=True)]
-    variance = np.concatenate([m.variance / v for m, v in zip(spec.moments, overall, strict=True)])
-    return (
-        ViewScaler(means, scales, overall),
-        torch.zeros(visible.width),
-        torch.from_numpy(variance).float(),
-    )
-
-
-def _row_sums(checked: CheckedViews) -> np.ndarray:
-    return sum(np.asarray(array.sum(axis=1)).reshape(-1) for array in checked.arrays)  # type: ignore[return-value]

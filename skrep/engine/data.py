@@ -51,7 +51,8 @@ class ViewData:
         self.dtype = dtype
         self.n_samples = int(arrays[0].shape[0])
         self._numpy_dtype = np.float64 if dtype == torch.float64 else np.float32
-        self._present = None if present is None else np.ascontiguousarray(present)
+        # A copy: torch takes no read-only array, as `Views.present` is one.
+        self._present = None if present is None else np.array(present, dtype=bool)
         self._y = y
         self._sources: list[Any] = list(arrays)
         if self.device.type == "cpu":

@@ -12,6 +12,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skrep.datasets import load_mfeat
 from skrep.inspection._comparison import Comparison, run_comparison
+from skrep.inspection._demo_pairs import pair_report
 from skrep.inspection._read_file import FileData, InputError, read_file
 from skrep.inspection._report_picture import Pictured, draw_report
 from skrep.inspection._report_text import format_table, verdict
@@ -35,7 +36,9 @@ class DemoOptions:
 
 
 def run_demo(
-    options: DemoOptions, make_estimators: Callable[[int, bool], Mapping[str, Any]]
+    options: DemoOptions,
+    make_estimators: Callable[[int, bool], Mapping[str, Any]],
+    make_pair_estimators: Callable[[int, bool], Mapping[str, Any]],
 ) -> None:
     """Compare models on the shipped digits or on a file; write the findings and a picture.
 
@@ -45,6 +48,8 @@ def run_demo(
         As asked.
     make_estimators : callable
         `(n_components, fast) -> dict` of unfitted transformers.
+    make_pair_estimators : callable
+        The same for models of two views.
 
     Raises
     ------
@@ -79,6 +84,17 @@ def run_demo(
         _say(f"Note: {note}")
     _say("")
     _say(verdict(comparison.folds))
+    blocks = {name: matrix[:, columns] for name, (columns, _, _) in units.items()}
+    for line in pair_report(
+        blocks,
+        data.labels,
+        make_pair_estimators,
+        n_components=n_components,
+        n_folds=n_folds,
+        seed=options.seed,
+        fast=options.fast,
+    ):
+        _say(line)
     _save_picture(options.out, data, comparison, matrix, units)
     _say(f"Time: {perf_counter() - started:.0f} s.")
 

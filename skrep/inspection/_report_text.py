@@ -10,6 +10,8 @@ from scipy.stats import t as student_t
 __all__ = ["format_table", "verdict"]
 
 _TITLES: Final = {
+    "total_correlation_captured": "correlation",
+    "shared_representation_accuracy": "across views",
     "reconstruction_r2": "R²",
     "linear_probe_accuracy": "linear probe",
     "kmeans_accuracy": "k-means ACC",
@@ -19,7 +21,7 @@ _LEVEL: Final = 0.05
 
 
 def format_table(table: pd.DataFrame) -> str:
-    """Lay a table of `compare` out in aligned columns, the best reconstruction first."""
+    """Lay a table of `compare` out in aligned columns, the best by the first metric on top."""
     metrics = [name for name in _TITLES if name in table]
     table = table.sort_values(metrics[0], ascending=False, na_position="last")
     header = ["model", *(_TITLES[name] for name in metrics), "fit", "transform"]

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from skrep.functional.annealing import LogMean
 from skrep.functional.energies import bipartite_energy
+from skrep.nn.mixed_units import parts_of
 from skrep.nn.module import Batch, LossTerms, RepresentationModule
 from skrep.nn.rbm_partition import MAX_STATES, annealed_log_partition, exact_log_partition
 from skrep.nn.rbm_pseudo_likelihood import log_pseudo_likelihood
@@ -125,7 +126,7 @@ class RBMModule(RepresentationModule):
 
     def hidden_field(self, x: Tensor, count: Tensor | None = None) -> Tensor:
         """Return W x + n c, (rows, n_hidden)."""
-        if count is None:
+        if count is None or not self.visible.counted:
             return torch.addmm(self.hidden_bias, x, self.weight.T)
         return torch.mm(x, self.weight.T).addcmul_(count, self.hidden_bias)
 
@@ -151,7 +152,7 @@ class RBMModule(RepresentationModule):
 
     def energy(self, x: Tensor, h: Tensor) -> Tensor:
         """Return E(x, h), (rows,)."""
-        count = self.visible.count(x)
+        count = self.visible.count(x) if self.visible.counted else None
         bias = self.hidden_bias if count is None else self.hidden_bias * count
         base = self.visible.base_energy(x) + self.hidden.base_energy(h)
         return base + bipartite_energy(x, h, self.weight, self.visible_bias, bias)
@@ -284,6 +285,11 @@ class RBMModule(RepresentationModule):
         """Subtract `rate` times that gradient from the parameters, in one pass over the weights."""
         return self.contrast.descend(self, self.standardise(batch.views), generator, rate)
 
+    def take_settings(self, settings: ContrastiveSettings) -> None:
+        """Go on with other settings, of as many chains."""
+        self.settings = settings
+        self.contrast = Contrast(settings)
+
     def set_epoch(self, epoch: int) -> None:
         """Take note that an epoch begins, whose first batches are watched."""
         self.contrast.start_epoch()
@@ -389,20 +395,7 @@ def make_rbm(
     if scaler is None:
         zeros, ones = torch.zeros_like(mean), torch.ones_like(mean)
         scaler = ViewScaler(zeros.split(visible.widths), ones.split(visible.widths))
-    log_variance, offset = None, mean
-    if visible.quadratic:
-        floor = 1e-3
-        log_variance = (torch.ones_like(mean) if variance is None else variance).clamp_min(floor)
-        offset = mean * log_variance.rsqrt()
-        log_variance = log_variance.log()
-        bias = offset
-    elif visible.counted:
-        offset = (mean + 1e-4 * mean.sum() / len(mean)).clamp_min(1e-12)
-        offset = offset / offset.sum()
-        bias = offset.log()
-    else:
-        p = mean.clamp(0.001, 0.999)
-        bias = p.log() - (torch.log1p(-p) if isinstance(visible, BernoulliUnits) else 0.0)
+    bias, offset, log_variance = _start(visible, mean, variance)
     hidden_bias = mean.new_zeros(hidden.width)
     if settings.target is not None:
         hidden_bias += math.log(settings.target / (1.0 - settings.target))
@@ -420,3 +413,31 @@ def make_rbm(
         chain_counts=chain_counts,
         visible_offset=offset,
     )
+
+
+def _start(
+    visible: Units, mean: Tensor, variance: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Return biases that give the data's means, those means as states, and log-variances."""
+    if variance is None:
+        variance = torch.ones_like(mean)
+    biases, offsets, log_variances = [], [], []
+    for units, at in parts_of(visible):
+        own, log_variance = mean[at], torch.zeros_like(mean[at])
+        if units.quadratic:
+            log_variance = variance[at].clamp_min(1e-3).log()
+            bias = offset = own * torch.exp(-0.5 * log_variance)
+        elif units.counted:
+            share = (own + 1e-4 * own.sum() / len(own)).clamp_min(1e-12)
+            share = share / share.sum()
+            # Per word where hidden biases are.
+            bias, offset = share.log(), share if visible.counted else own
+        else:
+            p = own.clamp(0.001, 0.999)
+            bias = p.log() - (torch.log1p(-p) if isinstance(units, BernoulliUnits) else 0.0)
+            offset = own
+        biases.append(bias)
+        offsets.append(offset)
+        log_variances.append(log_variance)
+    found = torch.cat(log_variances) if visible.quadratic else None
+    return torch.cat(biases), torch.cat(offsets), found

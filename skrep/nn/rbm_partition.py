@@ -58,7 +58,8 @@ def exact_log_partition(machine: RBMModule, count: int | None) -> float:
     if n_states == 0.0:
         value = _gaussian(w, b, c)
     else:
-        value = _sum_states(machine, w, b, c if count is None else c * count, int(n_states), count)
+        scaled = c * count if count is not None and machine.visible.counted else c
+        value = _sum_states(machine, w, b, scaled, int(n_states), count)
     return value + float(machine.log_volume.double())
 
 

@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 
+from skrep.nn.label_conditional import redraw_label_
+from skrep.nn.mixed_units import parts_of
 from skrep.nn.module import LossTerms
 from skrep.nn.rbm_pseudo_likelihood import blocks_given_rest, units_given_rest, words_given_rest
 from skrep.nn.tempering import exchange_
-from skrep.nn.units import BernoulliUnits, CategoricalUnits
+from skrep.nn.units import BernoulliUnits, CategoricalUnits, Units
 
 if TYPE_CHECKING:
     from skrep.nn.rbm import RBMModule
@@ -55,6 +57,11 @@ class ContrastiveSettings:
         Mean activation that hidden units are drawn to.
     target_weight : float, default=0.0
         Strength of that draw.
+    label : tuple of (int, int) or None, default=None
+        First column and end of a one-hot block that chains draw given all other visible units,
+        hidden units summed out, instead of given the hidden ones.
+    column_weights : tuple of ((int, int), float), default=()
+        Columns whose gradient is multiplied, and by what.
     """
 
     n_gibbs_steps: int = 1
@@ -65,6 +72,8 @@ class ContrastiveSettings:
     betas: tuple[float, ...] = (1.0,)
     target: float | None = None
     target_weight: float = 0.0
+    label: tuple[int, int] | None = None
+    column_weights: tuple[tuple[tuple[int, int], float], ...] = ()
 
 
 class _Slopes(NamedTuple):
@@ -209,8 +218,11 @@ class Contrast:
             field = torch.addmm(machine.visible_bias, h, machine.weight, out=work.visible)
             visible.draw_(field, work.samples, generator, machine.chain_counts)
             if k < settings.n_gibbs_steps - 1:
-                hidden.draw_(self._field_into(machine, work.samples, work.hidden), h, generator)
+                field = self._field_into(machine, work.samples, work.hidden)
+                self._settle(machine, work.samples, field, generator)
+                hidden.draw_(field, h, generator)
         self._field_into(machine, work.left, work.right)
+        self._settle(machine, work.samples, work.sample_hidden, generator)
         watched = self._seen(machine, work.data_hidden)
         hidden.draw_(work.sample_hidden, h, generator)
         hidden.mean_(work.data_hidden)
@@ -228,13 +240,20 @@ class Contrast:
             below = torch.addmm(machine.visible_bias, h, machine.weight, out=work.visible)
             machine.visible.draw_(below, work.samples, generator, count)
             field = self._field_into(machine, work.samples, work.sample_hidden)
+            self._settle(machine, work.samples, field, generator)
             if k < self._settings.n_gibbs_steps - 1:
                 hidden.draw_(field, h, generator)
         hidden.mean_(work.sample_hidden)
         return watched
 
+    def _settle(
+        self, machine: RBMModule, x: Tensor, field: Tensor, generator: torch.Generator
+    ) -> None:
+        if self._settings.label is not None:
+            redraw_label_(machine, x, field, self._settings.label, generator)
+
     def _field_into(self, machine: RBMModule, x: Tensor, out: Tensor) -> Tensor:
-        count = machine.visible.count(x)
+        count = machine.visible.count(x) if machine.visible.counted else None
         if count is None:
             return torch.addmm(machine.hidden_bias, x, machine.weight.T, out=out)
         return torch.mm(x, machine.weight.T, out=out).addcmul_(count, machine.hidden_bias)
@@ -264,18 +283,23 @@ class Contrast:
         pull = None
         if settings.target is not None:
             pull = settings.target_weight * (work.data_hidden.mean(dim=0) - settings.target)
-        count = machine.visible.count(work.left)
+        count = machine.visible.count(work.left) if machine.visible.counted else None
         visible, hidden = (
-            self._centred(machine, work, count) if settings.centred else _plain(work, count)
+            self._centred(machine, work, count) if settings.centred else self._plain(work, count)
         )
         if pull is not None:
             hidden += pull
         return _Slopes(work.centred, work.right, visible, hidden, log_variance)
 
     def _variance_slope(self, machine: RBMModule, work: _Scratch) -> Tensor:
-        field = torch.addmm(machine.visible_bias, work.right, machine.weight)
-        each = 0.5 * work.left * (work.left - field)
-        return (each * work.share).sum(dim=0)
+        slope = torch.zeros_like(machine.visible_bias)
+        for at in machine.visible.quadratic_columns:
+            field = torch.addmm(machine.visible_bias[at], work.right, machine.weight[:, at])
+            x = work.left[:, at]
+            slope[at] = (0.5 * x * (x - field) * work.share).sum(dim=0)
+        for (start, stop), weight in self._settings.column_weights:
+            slope[start:stop].mul_(weight)
+        return slope
 
     def _centred(
         self, machine: RBMModule, work: _Scratch, count: Tensor | None
@@ -294,13 +318,15 @@ class Contrast:
             torch.sub(work.left, offset, out=left)
         else:
             torch.addcmul(work.left, count, offset, value=-1.0, out=left)
+        moved = work.centred_data.sum(dim=0) if count is None else None
+        self._weigh(left)
         right.sub_(mean).mul_(share)
         visible = _weighted_sum(left, share - _against(right, mean))
         hidden = _weighted_sum(right, (1.0 if count is None else count) - _against(left, offset))
         n, rate = len(work.data), self._settings.offset_rate
-        if count is None:
-            offset.add_(work.centred_data.sum(dim=0), alpha=rate / n)
-        else:
+        if moved is not None:
+            offset.add_(moved, alpha=rate / n)
+        elif count is not None:
             spare = (share * count).sum()
             visible += spare * offset
             hidden += spare * mean
@@ -308,6 +334,19 @@ class Contrast:
         # The shares of the data are -1 / n.
         mean.add_(work.data_hidden.sum(dim=0), alpha=-rate)
         return visible, hidden
+
+    def _plain(self, work: _Scratch, count: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Give the hidden rows their shares, and return the biases' slopes."""
+        self._weigh(work.left)
+        work.right.mul_(work.share)
+        visible = _weighted_sum(work.left, work.share)
+        if count is None:
+            return visible, work.right.sum(dim=0)
+        return visible, _weighted_sum(work.right, count)
+
+    def _weigh(self, left: Tensor) -> None:
+        for (start, stop), weight in self._settings.column_weights:
+            left[:, start:stop].mul_(weight)
 
     # -- what the history shows -------------------------------------------------------------
 
@@ -318,36 +357,34 @@ class Contrast:
         return field[:rows].clone()
 
     def _choices_a_unit(self, machine: RBMModule) -> int:
-        visible = machine.visible
-        if visible.quadratic:
-            return 24
-        return 1 if isinstance(visible, BernoulliUnits) else max(visible.widths)
+        return max(_choices(units) for units, _ in parts_of(machine.visible))
 
     def _watch(
         self, machine: RBMModule, x: Tensor, field: Tensor, generator: torch.Generator
     ) -> Tensor:
         """Return minus the log pseudo-likelihood, from a few units of the first rows."""
-        rows, n_visible = len(field), x.shape[1]
-        if machine.visible.counted:
-            return -words_given_rest(machine, x[:rows], field).mean()
-        if isinstance(machine.visible, CategoricalUnits):
-            return -blocks_given_rest(machine, x[:rows], field).mean()
-        cost = rows * field.shape[1] * self._choices_a_unit(machine)
-        units = min(n_visible, max(1, _WATCHED // cost))
-        unit = torch.empty(rows, n_visible, device=x.device).uniform_(generator=generator)
-        unit = unit.topk(units, dim=1).indices.reshape(-1)
-        row = torch.arange(rows, device=x.device).repeat_interleave(units)
-        each = units_given_rest(machine, x, field, row, unit)
-        return machine.log_volume - each.mean() * n_visible
+        rows = len(field)
+        total = machine.log_volume
+        for units, at in parts_of(machine.visible):
+            if units.counted:
+                total = total - words_given_rest(machine, x[:rows], field, at).mean()
+                continue
+            if isinstance(units, CategoricalUnits):
+                total = total - blocks_given_rest(machine, x[:rows], field, units, at).mean()
+                continue
+            n = min(units.width, max(1, _WATCHED // (rows * field.shape[1] * _choices(units))))
+            unit = torch.empty(rows, units.width, device=x.device).uniform_(generator=generator)
+            unit = unit.topk(n, dim=1).indices.reshape(-1) + at.start
+            row = torch.arange(rows, device=x.device).repeat_interleave(n)
+            each = units_given_rest(machine, x, field, row, unit, quadratic=units.quadratic)
+            total = total - each.mean() * units.width
+        return total
 
 
-def _plain(work: _Scratch, count: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Give the hidden rows their shares, and return the biases' slopes."""
-    work.right.mul_(work.share)
-    visible = _weighted_sum(work.left, work.share)
-    if count is None:
-        return visible, work.right.sum(dim=0)
-    return visible, _weighted_sum(work.right, count)
+def _choices(units: Units) -> int:
+    if units.quadratic:
+        return 24
+    return 1 if isinstance(units, BernoulliUnits) else max(units.widths)
 
 
 def _against(rows: Tensor, vector: Tensor) -> Tensor:

@@ -53,10 +53,14 @@ class Units(nn.Module, ABC):
 
     #: Key of `skrep.utils.domains.DOMAINS`.
     domain: ClassVar[str]
-    #: Whether the range is unbounded above, with base energy x^2 / 2.
-    quadratic: ClassVar[bool] = False
+    #: Whether the range is unbounded above, with base energy x^2 / 2, of some unit at least.
+    quadratic: bool = False
+    #: Columns of those units.
+    quadratic_columns: tuple[slice, ...] = ()
     #: Whether rows sum to a count of their own, which scales the hidden biases.
-    counted: ClassVar[bool] = False
+    counted: bool = False
+    #: Groups of columns that sum to a count of their own.
+    counted_columns: tuple[slice, ...] = ()
 
     def __init__(self, widths: Sequence[int]) -> None:
         super().__init__()
@@ -64,8 +68,11 @@ class Units(nn.Module, ABC):
         self.width = sum(self.widths)
 
     def count(self, x: Tensor) -> Tensor | None:
-        """Return what the rows of `x` sum to, (rows, 1), or None where that plays no part."""
-        return x.sum(dim=-1, keepdim=True) if self.counted else None
+        """Return what the rows of `x` sum to, (rows, groups), or None where that plays no part."""
+        sums = [x[..., columns].sum(dim=-1, keepdim=True) for columns in self.counted_columns]
+        if not sums:
+            return None
+        return sums[0] if len(sums) == 1 else torch.cat(sums, dim=-1)
 
     def draw(
         self, field: Tensor, generator: torch.Generator, count: Tensor | None = None
@@ -161,6 +168,7 @@ class GaussianUnits(SeparableUnits):
 
     domain = "real"
     quadratic = True
+    quadratic_columns = (slice(None),)
 
     def base_energy(self, x: Tensor) -> Tensor:
         """Return half the sum of squares."""
@@ -198,6 +206,7 @@ class RectifiedUnits(SeparableUnits):
 
     domain = "real"
     quadratic = True
+    quadratic_columns = (slice(None),)
 
     def base_energy(self, x: Tensor) -> Tensor:
         """Return half the sum of squares."""
@@ -286,6 +295,7 @@ class MultinomialUnits(Units):
 
     domain = "counts"
     counted = True
+    counted_columns = (slice(None),)
 
     def base_energy(self, x: Tensor) -> Tensor:
         """Return minus the log of the number of orders of the words."""

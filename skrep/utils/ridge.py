@@ -90,7 +90,8 @@ def _regress(
         total += x.sum(axis=0)
         squares += np.einsum("ij,ij->j", x, x)
     mean = total / n
-    ridge = regularization * max(float(np.trace(gram)) / max(1, k), np.finfo(float).tiny)
+    # Codes that are all zero leave a unit ridge, and coefficients of zero.
+    ridge = regularization * (float(np.trace(gram)) / max(1, k)) or 1.0
     coef = scipy.linalg.solve(gram + ridge * np.eye(k), cross, assume_a="pos")
     left = squares - n * mean**2 - 2 * np.einsum("ij,ij->j", coef, cross)
     left += np.einsum("ij,ij->j", coef, gram @ coef)
