@@ -19,18 +19,32 @@ _SOURCES: Final = {
     "skrep.boltzmann": ("DBM", "DBN", "RBM", "BoltzmannMachine", "HopfieldNetwork"),
     "skrep.compose": (
         "ConcatViews",
+        "CrossModalRetriever",
         "FineTunedClassifier",
         "FineTunedRegressor",
+        "LabelAsView",
         "PairedEstimator",
         "PerView",
         "SelectView",
         "SplitViews",
     ),
+    "skrep.cross_decomposition": ("CCA", "DCCA", "DCCAE", "RBMCCA"),
     "skrep.engine.trainer": ("Trainer",),
     "skrep.exceptions": ("MissingViewError", "NonFiniteLossError"),
     "skrep.inspection": ("compare",),
+    "skrep.multimodal": (
+        "CLIP",
+        "JMVAE",
+        "AE2Net",
+        "MultimodalAutoencoder",
+        "MultimodalDBM",
+        "MultimodalRBM",
+        "MultimodalVAE",
+    ),
     "skrep.utils.settings": (
         "Corruption",
+        "Experts",
+        "Fusion",
         "Gradient",
         "Likelihood",
         "Pretraining",
@@ -43,11 +57,13 @@ _MODULES: Final = (
     "autoencoder",
     "boltzmann",
     "compose",
+    "cross_decomposition",
     "datasets",
     "exceptions",
     "functional",
     "inspection",
     "metrics",
+    "multimodal",
     "nn",
 )
 _HOME: Final = {name: module for module, names in _SOURCES.items() for name in names}
@@ -67,17 +83,32 @@ if TYPE_CHECKING:
     from skrep.boltzmann import BoltzmannMachine as BoltzmannMachine
     from skrep.boltzmann import HopfieldNetwork as HopfieldNetwork
     from skrep.compose import ConcatViews as ConcatViews
+    from skrep.compose import CrossModalRetriever as CrossModalRetriever
     from skrep.compose import FineTunedClassifier as FineTunedClassifier
     from skrep.compose import FineTunedRegressor as FineTunedRegressor
+    from skrep.compose import LabelAsView as LabelAsView
     from skrep.compose import PairedEstimator as PairedEstimator
     from skrep.compose import PerView as PerView
     from skrep.compose import SelectView as SelectView
     from skrep.compose import SplitViews as SplitViews
+    from skrep.cross_decomposition import CCA as CCA
+    from skrep.cross_decomposition import DCCA as DCCA
+    from skrep.cross_decomposition import DCCAE as DCCAE
+    from skrep.cross_decomposition import RBMCCA as RBMCCA
     from skrep.engine.trainer import Trainer as Trainer
     from skrep.exceptions import MissingViewError as MissingViewError
     from skrep.exceptions import NonFiniteLossError as NonFiniteLossError
     from skrep.inspection import compare as compare
+    from skrep.multimodal import CLIP as CLIP
+    from skrep.multimodal import JMVAE as JMVAE
+    from skrep.multimodal import AE2Net as AE2Net
+    from skrep.multimodal import MultimodalAutoencoder as MultimodalAutoencoder
+    from skrep.multimodal import MultimodalDBM as MultimodalDBM
+    from skrep.multimodal import MultimodalRBM as MultimodalRBM
+    from skrep.multimodal import MultimodalVAE as MultimodalVAE
     from skrep.utils.settings import Corruption as Corruption
+    from skrep.utils.settings import Experts as Experts
+    from skrep.utils.settings import Fusion as Fusion
     from skrep.utils.settings import Gradient as Gradient
     from skrep.utils.settings import Likelihood as Likelihood
     from skrep.utils.settings import Pretraining as Pretraining

@@ -26,6 +26,8 @@ __all__ = [
     "make_scaler",
     "networks",
     "per_view",
+    "principal_maps",
+    "view_shares",
     "view_variances",
 ]
 
@@ -145,8 +147,8 @@ def make_scaler(spec: ModuleSpec, scalings: Sequence[str | None]) -> ViewScaler:
     return ViewScaler([_tensor(c) for c in centres], [_tensor(s) for s in scales], variances)
 
 
-def feature_weights(spec: ModuleSpec, view_weights: Any) -> tuple[np.ndarray, Tensor | None]:
-    """Return weights of the squared errors, summing to 1, and the tensor (None when all alike).
+def view_shares(spec: ModuleSpec, view_weights: Any) -> np.ndarray:
+    """Return the weight of each view's mean error per feature, (n_views,), summing to 1.
 
     Parameters
     ----------
@@ -176,7 +178,27 @@ def feature_weights(spec: ModuleSpec, view_weights: Any) -> tuple[np.ndarray, Te
             )
     else:
         shares = widths if view_weights == "features" else np.ones(len(widths))
-    weights = np.repeat(shares / shares.sum() / widths, spec.widths)
+    found: np.ndarray = shares / shares.sum()
+    return found
+
+
+def feature_weights(spec: ModuleSpec, view_weights: Any) -> tuple[np.ndarray, Tensor | None]:
+    """Return weights of the squared errors, summing to 1, and the tensor (None when all alike).
+
+    Parameters
+    ----------
+    spec : ModuleSpec
+        The data.
+    view_weights : {"balanced", "features"} or dict of str to float
+        As `view_shares`.
+
+    Raises
+    ------
+    ValueError
+        As `view_shares`.
+    """
+    shares = view_shares(spec, view_weights)
+    weights = np.repeat(shares / np.array(spec.widths, dtype=float), spec.widths)
     # Equal shares differ in the last digit where widths do.
     return weights, None if np.ptp(weights) <= 1e-12 * weights.max() else _tensor(weights)
 
@@ -268,6 +290,42 @@ def beside(linear: nn.Linear, network: nn.Module) -> nn.Module:
     if not isinstance(network, nn.Sequential) or len(network) == 1:
         return linear
     return WithLinearPath(linear, silence(network))
+
+
+def principal_maps(
+    spec: ModuleSpec, scaler: Any, weights: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the maps of weighted PCA into codes, (k, n_features), and out of them.
+
+    Without weights the two are each other's transposes, as tied weights need them.
+
+    Parameters
+    ----------
+    spec : ModuleSpec
+        The data.
+    scaler : object with tensors centre and scale of shape (n_features,)
+        The caller's units of working units.
+    weights : ndarray of shape (n_features,) or None
+        Of the squared errors.
+    """
+    n_features = sum(spec.widths)
+    centres = np.split(scaler.centre.double().numpy(), np.cumsum(spec.widths)[:-1])
+    balance = np.ones(n_features) if weights is None else np.sqrt(weights / weights.mean())
+    factors = np.split(balance / scaler.scale.double().numpy(), np.cumsum(spec.widths)[:-1])
+    axes = spec.principal_axes(centres, factors)
+    # One factor for all codes brings them near unit size and keeps PCA's geometry.
+    size = max(float(np.sqrt(axes.variances.mean())), 1e-30)
+    size = 1.0 if weights is None else size
+    into = np.zeros((spec.n_components, n_features))
+    out_of = np.zeros((n_features, spec.n_components))
+    into[: len(axes.components)] = axes.components * balance / size
+    inverse = np.divide(1.0, balance, out=np.zeros_like(balance), where=balance > 0)
+    out_of[:, : len(axes.components)] = axes.components.T * inverse[:, None] * size
+    # Codes beyond the rank start at small draws; zeros on both sides would never move.
+    spare = spec.n_components - len(axes.components)
+    if spare:
+        into[-spare:] = 0.01 * torch.randn(spare, n_features).numpy()
+    return into, out_of
 
 
 def _tensor(array: np.ndarray) -> Tensor:

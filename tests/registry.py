@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from adapters import OnHalves
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, TransformerMixin, clone
 from sklearn.utils import get_tags
@@ -17,7 +18,17 @@ import skrep
 from skrep.base import RepresentationEstimator
 from skrep.datasets import make_low_rank, make_multiview
 
-__all__ = ["CASES", "CLOSED", "HEADS", "Case", "estimator_classes", "head_classes"]
+__all__ = [
+    "CASES",
+    "CLOSED",
+    "HEADS",
+    "Case",
+    "as_dtype",
+    "estimator_classes",
+    "head_classes",
+    "narrower",
+    "width_of_code",
+]
 
 
 FLOATS = (np.float64, np.float32)
@@ -32,12 +43,14 @@ class Case:
     make : callable
         Returns an unfitted estimator that fits the data below in about a tenth of a second.
     data : callable
-        `seed -> ndarray`, data with structure to find.
+        `seed -> ndarray`, data with structure to find; `Views` for a model that needs several.
     views : callable
         `seed -> Views`, the same for several views.
     adapter : callable or None
         Wraps the estimator for scikit-learn's stock checks, where it needs two views or data in
         a domain. None runs it bare.
+    grid : dict
+        What a stock search may try, for models without `n_components`.
     """
 
     make: Callable[[], Any]
@@ -46,6 +59,7 @@ class Case:
     )
     views: Callable[[int], Any] = field(default=lambda seed: make_multiview(120, random_state=seed))
     adapter: Callable[[Any], Any] | None = None
+    grid: dict[str, list[Any]] = field(default_factory=lambda: {"n_components": [1, 2]})
 
     @property
     def name(self) -> str:
@@ -96,6 +110,25 @@ class InDomain(TransformerMixin, BaseEstimator):
         return tags
 
 
+def as_dtype(X: Any, dtype: Any) -> Any:
+    """Return a fresh copy of `X`, one array or `Views`, in another dtype."""
+    if isinstance(X, skrep.Views):
+        return skrep.Views(tuple(np.array(a, dtype=dtype) for a in X.arrays), X.names)
+    return np.array(X, dtype=dtype)
+
+
+def narrower(X: Any) -> Any:
+    """Return `X`, one array or `Views`, without its first column."""
+    if isinstance(X, skrep.Views):
+        return skrep.Views((X.arrays[0][:, 1:], *X.arrays[1:]), X.names)
+    return X[:, 1:]
+
+
+def width_of_code(fitted: Any) -> int:
+    """Return how many columns the codes have, those of all views side by side."""
+    return len(fitted.get_feature_names_out())
+
+
 def _in_domain(estimator: Any) -> InDomain:
     return InDomain(estimator.set_params(random_state=0))
 
@@ -125,10 +158,43 @@ def _deep(cls: type, **parameters: Any) -> Callable[[], Any]:
     return lambda: cls(**settings)
 
 
+def _pair(seed: int) -> Any:
+    return make_multiview(120, random_state=seed)
+
+
+def _on_halves(**parameters: Any) -> Callable[[Any], OnHalves]:
+    """Return an adapter for models that need two views, with few components for narrow data."""
+    settings = {"n_components": 1, "random_state": 0, **parameters}
+    return lambda estimator: OnHalves(estimator.set_params(**settings))
+
+
 def _small(cls: type, **parameters: Any) -> Callable[[], Any]:
     settings = {"n_components": 3, "max_epochs": 4, "batch_size": 32, "random_state": 0}
     settings |= {"hidden_layer_sizes": (16,), **parameters}
     return lambda: cls(**settings)
+
+
+def _rbm_cca() -> Callable[[], Any]:
+    return lambda: skrep.RBMCCA(
+        3,
+        visible="gaussian",
+        n_hidden=16,
+        learning_rate=0.02,
+        batch_size=30,
+        max_epochs=4,
+        random_state=0,
+    )
+
+
+def _ae2net() -> Callable[[], Any]:
+    return lambda: skrep.AE2Net(
+        3,
+        n_inner_components=6,
+        degradation_layer_sizes=(5,),
+        max_epochs=4,
+        batch_size=32,
+        random_state=0,
+    )
 
 
 CASES = [
@@ -152,14 +218,48 @@ CASES = [
         _rbm(visible="gaussian", hidden="gaussian", learning_rate=0.02),
         adapter=lambda rbm: rbm.set_params(visible="gaussian", learning_rate=0.02),
     ),
+    Case(
+        lambda: skrep.MultimodalRBM(3, max_epochs=4, learning_rate=0.3, random_state=0),
+        _binary,
+        _binary_views,
+        _in_domain,
+    ),
+    Case(
+        lambda: skrep.MultimodalRBM(
+            3, visible="gaussian", max_epochs=4, learning_rate=0.02, random_state=0
+        ),
+        adapter=lambda rbm: rbm.set_params(visible="gaussian", learning_rate=0.02),
+    ),
+    Case(_deep(skrep.MultimodalDBM), _binary, _binary_views, _in_domain),
+    Case(_small(skrep.MultimodalAutoencoder)),
+    Case(_small(skrep.DCCA, batch_size=60), _pair, _pair, _on_halves()),
+    Case(_small(skrep.DCCAE, batch_size=60), _pair, _pair, _on_halves()),
+    Case(
+        _rbm_cca(),
+        _pair,
+        _pair,
+        _on_halves(visible="gaussian", learning_rate=0.02, n_hidden=16),
+    ),
+    Case(_ae2net(), _pair, _pair, _on_halves(n_inner_components=4)),
 ]
 
 
 # Models that are computed, not trained: no epochs, no history. Theirs is `test_closed_form.py`.
 CLOSED = [
-    Case(lambda: skrep.HopfieldNetwork(random_state=0), _binary, _binary_views, _two_values),
+    Case(
+        lambda: skrep.HopfieldNetwork(random_state=0),
+        _binary,
+        _binary_views,
+        _two_values,
+        {"max_sweeps": [5, 10]},
+    ),
     # Bare it would be refused: after `fit` NaN is not an error here but an unknown unit.
-    Case(lambda: skrep.HopfieldNetwork("modern", random_state=0), adapter=_in_domain),
+    Case(
+        lambda: skrep.HopfieldNetwork("modern", random_state=0),
+        adapter=_in_domain,
+        grid={"max_sweeps": [5, 10]},
+    ),
+    Case(lambda: skrep.CCA(1, regularization=0.1), _pair, _pair, OnHalves),
 ]
 
 # Classifiers and regressors on top of an embedding: their `fit` needs labels, so the contract of

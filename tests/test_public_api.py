@@ -10,8 +10,11 @@ import skrep
 
 FROZEN: dict[str, set[str]] = {
     "skrep": {
-        *("autoencoder", "boltzmann", "compose", "datasets", "exceptions"),
-        *("functional", "inspection", "metrics", "nn"),
+        *("autoencoder", "boltzmann", "compose", "cross_decomposition", "datasets", "exceptions"),
+        *("functional", "inspection", "metrics", "multimodal", "nn"),
+        *("CCA", "DCCA", "DCCAE", "RBMCCA"),
+        *("AE2Net", "CLIP", "JMVAE", "MultimodalAutoencoder", "MultimodalDBM", "MultimodalRBM"),
+        *("MultimodalVAE", "CrossModalRetriever", "Experts", "Fusion", "LabelAsView"),
         *("Autoencoder", "DenoisingAutoencoder", "SparseAutoencoder", "VAE"),
         *("Corruption", "Gradient", "Likelihood", "Sparsity", "Trainer", "Warmup"),
         *("ConcatViews", "PairedEstimator", "PerView", "SelectView", "SplitViews", "Views"),
@@ -29,8 +32,10 @@ FROZEN: dict[str, set[str]] = {
     },
     "skrep.compose": {
         *("ConcatViews", "PairedEstimator", "PerView", "SelectView", "SplitViews"),
+        *("CrossModalRetriever", "LabelAsView"),
         *("FineTunedClassifier", "FineTunedRegressor"),
     },
+    "skrep.cross_decomposition": {"CCA", "DCCA", "DCCAE", "RBMCCA"},
     "skrep.datasets": {
         *("fetch_fashion_mnist", "fetch_mnist", "fetch_wikipedia", "load_mfeat"),
         *("make_bars", "make_low_rank", "make_multiview"),
@@ -48,6 +53,8 @@ FROZEN: dict[str, set[str]] = {
         *("draw_exactly", "exact_log_partition"),
         *("unit_entropy", "unit_log_partition", "unit_mean"),
     },
+    "skrep.functional.contrastive": {"info_nce", "pairwise_sigmoid", "recall_at_one"},
+    "skrep.functional.correlation": {"correlation_loss", "eckart_young_loss"},
     "skrep.functional.corruption": {
         *("CORRUPTIONS", "Corruption"),
         *("gaussian_noise", "masking_noise", "salt_and_pepper"),
@@ -56,6 +63,10 @@ FROZEN: dict[str, set[str]] = {
     "skrep.functional.energies": {
         *("binary_states", "bipartite_energy", "log_multinomial_coefficient", "softplus"),
         *("gaussian_log_partition", "rectified_log_partition", "rectified_mean"),
+    },
+    "skrep.functional.experts": {
+        *("join_posteriors", "mixture_log_prob", "mixture_moments", "product_of_experts"),
+        "view_subsets",
     },
     "skrep.functional.gibbs": {
         *("draw_bernoulli_", "draw_categorical", "draw_multinomial", "draw_rectified"),
@@ -68,12 +79,17 @@ FROZEN: dict[str, set[str]] = {
         *("bernoulli_log_prob", "categorical_log_prob", "gaussian_log_prob", "poisson_log_prob"),
     },
     "skrep.functional.sparsity": {"kl_to_rate", "l1_penalty", "top_k"},
+    "skrep.functional.recompute": {"recomputed"},
     "skrep.inspection": {"compare"},
     "skrep.metrics": {
         *("kmeans_accuracy", "kmeans_nmi", "linear_probe_accuracy", "reconstruction_r2"),
         *("canonical_correlations", "total_correlation_captured"),
         *("mean_average_precision", "mean_reciprocal_rank", "median_rank", "retrieval_recall"),
         *("scorers", "shared_representation_accuracy", "view_scorer"),
+    },
+    "skrep.multimodal": {
+        *("AE2Net", "CLIP", "JMVAE", "MultimodalAutoencoder", "MultimodalDBM", "MultimodalRBM"),
+        "MultimodalVAE",
     },
     "skrep.nn": {"MLP", "conv_decoder", "conv_encoder"},
     "skrep.views": {"Views", "as_views", "is_multiview", "refuse_mis_split"},

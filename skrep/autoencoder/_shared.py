@@ -15,6 +15,7 @@ from skrep._base_networks import (
     make_scaler,
     networks,
     per_view,
+    principal_maps,
 )
 from skrep.base import ModuleSpec
 from skrep.mixins import ReconstructionErrorMixin, ReconstructionMixin
@@ -115,7 +116,7 @@ def build(
     output = activation(estimator.output_activation)
     linear = None
     if default and isinstance(output, nn.Identity) and sparsity is None:
-        into, out_of = _principal_maps(spec, scaler, None if tied else weights)
+        into, out_of = principal_maps(spec, scaler, None if tied else weights)
         linear = linear_layer(into)
         plain = encoder
         encoder = beside(linear, encoder)
@@ -140,33 +141,6 @@ def build(
 
 def _sequential(module: nn.Module) -> nn.Sequential:
     return module if isinstance(module, nn.Sequential) else nn.Sequential(module)
-
-
-def _principal_maps(
-    spec: ModuleSpec, scaler: ViewScaler, weights: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the maps of weighted PCA into codes, (k, n_features), and out of them.
-
-    Without weights the two are each other's transposes, as tied weights need them.
-    """
-    n_features = sum(spec.widths)
-    centres = np.split(scaler.centre.double().numpy(), np.cumsum(spec.widths)[:-1])
-    balance = np.ones(n_features) if weights is None else np.sqrt(weights / weights.mean())
-    factors = np.split(balance / scaler.scale.double().numpy(), np.cumsum(spec.widths)[:-1])
-    axes = spec.principal_axes(centres, factors)
-    # One factor for all codes brings them near unit size and keeps PCA's geometry.
-    size = max(float(np.sqrt(axes.variances.mean())), 1e-30)
-    size = 1.0 if weights is None else size
-    into = np.zeros((spec.n_components, n_features))
-    out_of = np.zeros((n_features, spec.n_components))
-    into[: len(axes.components)] = axes.components * balance / size
-    inverse = np.divide(1.0, balance, out=np.zeros_like(balance), where=balance > 0)
-    out_of[:, : len(axes.components)] = axes.components.T * inverse[:, None] * size
-    # Codes beyond the rank start at small draws; zeros on both sides would never move.
-    spare = spec.n_components - len(axes.components)
-    if spare:
-        into[-spare:] = 0.01 * torch.randn(spare, n_features).numpy()
-    return into, out_of
 
 
 def _corruptor(corruption: Any, spec: ModuleSpec, scaler: ViewScaler) -> Corruptor:

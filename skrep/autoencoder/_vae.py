@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from numbers import Integral, Real
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from skrep._base_networks import NETWORK_CONSTRAINTS
+from skrep._base_variational import Posterior
 from skrep.autoencoder._variational import VariationalMixin, build_vae
 from skrep.base import GradientEstimator, ModuleSpec
 from skrep.engine.trainer import Trainer
@@ -15,22 +16,7 @@ from skrep.nn.vae import VAEModule
 from skrep.utils.settings import Likelihood, Warmup
 from skrep.utils.sklearn_private import Interval, StrOptions
 
-__all__ = ["VAE", "Posterior"]
-
-
-class Posterior(NamedTuple):
-    """Distribution of the codes given the data: independent normals.
-
-    Attributes
-    ----------
-    mean : ndarray of shape (n_samples, n_components)
-        What `transform` returns.
-    std : ndarray of shape (n_samples, n_components)
-        Standard deviations.
-    """
-
-    mean: np.ndarray
-    std: np.ndarray
+__all__ = ["VAE"]
 
 
 class VAE(VariationalMixin, GradientEstimator):

@@ -4,8 +4,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from skrep.compose._concat import ConcatViews as ConcatViews
+from skrep.compose._label_as_view import LabelAsView as LabelAsView
 from skrep.compose._pair import PairedEstimator as PairedEstimator
 from skrep.compose._per_view import PerView as PerView
+from skrep.compose._retriever import CrossModalRetriever as CrossModalRetriever
 from skrep.compose._select import SelectView as SelectView
 from skrep.compose._split import SplitViews as SplitViews
 
@@ -15,8 +17,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ConcatViews",
+    "CrossModalRetriever",
     "FineTunedClassifier",
     "FineTunedRegressor",
+    "LabelAsView",
     "PairedEstimator",
     "PerView",
     "SelectView",

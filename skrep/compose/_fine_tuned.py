@@ -4,7 +4,6 @@ import copy
 import warnings
 from abc import abstractmethod
 from collections.abc import Callable
-from numbers import Number
 from typing import Any, ClassVar, Final
 
 import numpy as np
@@ -15,11 +14,11 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import accuracy_score, r2_score
-from sklearn.utils import column_or_1d, get_tags
-from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from skrep.base import TRAINING_CONSTRAINTS, RepresentationEstimator, make_plan, train_module
+from skrep.compose._labels import check_column, is_minus_one, read_labels
 from skrep.engine.data import ViewData
 from skrep.engine.trainer import Trainer
 from skrep.nn.fine_tuned import FineTunedModule, with_head
@@ -131,18 +130,7 @@ class _FineTuned(RepresentationEstimator):
         return inner
 
     def _column(self, y: Any, n_samples: int) -> np.ndarray:
-        if y is None:
-            raise ValueError(
-                f"{type(self).__name__} requires y to be passed, but the target y is None. Pass "
-                f"labels of shape (n_samples,)."
-            )
-        column = column_or_1d(y, warn=True)
-        if len(column) != n_samples:
-            raise ValueError(
-                f"y has {len(column)} labels, but X has {n_samples} samples. Pass one label per "
-                f"sample, and mark those that are not known."
-            )
-        return column
+        return check_column(y, n_samples, type(self).__name__)
 
     def _seen_before(self, X: Any) -> CheckedViews:
         """Take over what the frozen estimator was fitted on and compare `X` with it."""
@@ -359,38 +347,7 @@ class FineTunedClassifier(ClassifierMixin, _FineTuned):
         self.trainer = trainer
 
     def _read_labels(self, y: np.ndarray) -> np.ndarray:
-        labelled = ~_is_minus_one(y)
-        if not labelled.any():
-            raise ValueError(
-                f"Every label in y is -1, which marks unlabelled rows, so there is nothing to "
-                f"learn ({len(y)} rows). Label some of them, or fit the estimator alone."
-            )
-        if y.dtype.kind == "f" and np.isnan(y).any():
-            raise ValueError(
-                f"Input y contains NaN in row {int(np.isnan(y).argmax())}. Unlabelled rows of a "
-                f"classifier hold -1."
-            )
-        check_classification_targets(y[labelled])
-        classes = np.unique(y[labelled])
-        if (
-            len(classes) == 1
-            and not labelled.all()
-            and isinstance(classes[0], (int, float, np.number))
-        ):
-            warnings.warn(
-                f"y holds only -1 and {classes[0]}, so -1 is read as a class and not as "
-                f"the mark of unlabelled rows. Label rows of a second class if it was meant as "
-                f"the mark.",
-                UserWarning,
-                stacklevel=4,
-            )
-            labelled = np.ones(len(y), dtype=bool)
-            classes = np.unique(y)
-        if len(classes) < 2:
-            raise ValueError(
-                f"y holds one class, {classes.tolist()[0]!r}, on {int(labelled.sum())} labelled "
-                f"rows. A classifier needs labelled rows of at least two classes."
-            )
+        classes, labelled = read_labels(y, stacklevel=5)
         self.classes_ = classes
         return labelled
 
@@ -473,8 +430,8 @@ class FineTunedClassifier(ClassifierMixin, _FineTuned):
         """
         predicted = self.predict(X)
         y = self._column(y, len(predicted))
-        known = ~_is_minus_one(y)
-        if _is_minus_one(self.classes_).any():
+        known = ~is_minus_one(y)
+        if is_minus_one(self.classes_).any():
             known[:] = True
         return float(_score_of_known(accuracy_score, y, predicted, known, sample_weight))
 
@@ -661,12 +618,6 @@ class FineTunedRegressor(RegressorMixin, _FineTuned):
         predicted = self.predict(X)
         y = _as_real(self._column(y, len(predicted)))
         return float(_score_of_known(r2_score, y, predicted, ~np.isnan(y), sample_weight))
-
-
-def _is_minus_one(y: np.ndarray) -> np.ndarray:
-    if y.dtype.kind != "O":
-        return y == -1 if y.dtype.kind in "iuf" else np.zeros(len(y), dtype=bool)
-    return np.array([isinstance(v, Number) and bool(v == -1) for v in y], dtype=bool)
 
 
 def _as_real(y: np.ndarray) -> np.ndarray:

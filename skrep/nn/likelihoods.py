@@ -72,6 +72,10 @@ class Likelihood(nn.Module, ABC):
         """Return the expectation of the view, (..., rows, width), in the units of the view."""
 
     @abstractmethod
+    def spread(self, parameters: Tensor) -> Tensor:
+        """Return the variance of the view, (..., rows, width), in squared units of the view."""
+
+    @abstractmethod
     def link(self, mean: Tensor) -> Tensor:
         """Return parameters whose mean is `mean`, (..., width): the inverse of `mean`.
 
@@ -149,6 +153,10 @@ class Gaussian(Likelihood):
         """Return the parameters, which are the mean."""
         return parameters
 
+    def spread(self, parameters: Tensor) -> Tensor:
+        """Return the variance of the observation noise."""
+        return torch.exp(self.log_var).expand_as(parameters)
+
     def link(self, mean: Tensor) -> Tensor:
         """Return the mean, which is the parameter."""
         return mean
@@ -182,6 +190,10 @@ class Bernoulli(Likelihood):
     def mean(self, parameters: Tensor) -> Tensor:
         """Return the probability of a one."""
         return torch.sigmoid(parameters)
+
+    def spread(self, parameters: Tensor) -> Tensor:
+        """Return the variance p (1 - p)."""
+        return torch.sigmoid(parameters) * torch.sigmoid(-parameters)
 
     def link(self, mean: Tensor) -> Tensor:
         """Return the log-odds of probabilities."""
@@ -217,6 +229,11 @@ class Categorical(Likelihood):
         """Return the class probabilities."""
         return torch.softmax(parameters, dim=-1)
 
+    def spread(self, parameters: Tensor) -> Tensor:
+        """Return the variance p (1 - p) of each class's indicator."""
+        p = torch.softmax(parameters, dim=-1)
+        return p * (1.0 - p)
+
     def link(self, mean: Tensor) -> Tensor:
         """Return the log-probabilities of classes."""
         return mean.clamp(min=_EDGE).log()
@@ -251,6 +268,10 @@ class Poisson(Likelihood):
 
     def mean(self, parameters: Tensor) -> Tensor:
         """Return the expected counts."""
+        return torch.exp(parameters)
+
+    def spread(self, parameters: Tensor) -> Tensor:
+        """Return the variance, which is the expected count."""
         return torch.exp(parameters)
 
     def link(self, mean: Tensor) -> Tensor:

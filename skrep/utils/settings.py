@@ -14,6 +14,7 @@ from skrep.utils.sklearn_private import Interval, StrOptions, validate_parameter
 __all__ = [
     "SCALINGS",
     "Corruption",
+    "Fusion",
     "Gradient",
     "Likelihood",
     "Pretraining",
@@ -407,6 +408,173 @@ class Pretraining(_Setting):
         if self.kind != "rbm":
             return 1e-3
         return 0.01 if gaussian else 0.05
+
+    def check(self) -> None:
+        """Raise for values that are not legal."""
+        self._check_table()
+
+
+class Fusion(_Setting):
+    """How a multimodal autoencoder makes one code of several views.
+
+    Parameters
+    ----------
+    kind : {"early", "early_weighted", "late", "concat", "gate", "attention"}, default="concat"
+        One encoder of the views side by side; the same with a learned weight per view; an
+        autoencoder per view, trained by itself, the codes side by side; one encoder per view and
+        a linear map of their codes to the joint one; a mean of the views' codes with weights for
+        each sample; the same after the codes have looked at each other (self-attention).
+    denoise_views : bool, float or None, default=None
+        Whether views are dropped at random in training, all that are known being reconstructed,
+        so that any subset can be encoded. A number is the share of the samples, in each step,
+        that may lose views: of those a number of views, uniform from 1 to all, is kept. True is
+        1.0. More makes codes of incomplete samples better and those of complete ones slightly
+        worse. None means False for "early" and "late", True for the others.
+    shared_decoder : bool or None, default=None
+        Whether one network decodes all views; otherwise each has its own. None means True for
+        "early", which then is an `Autoencoder`, and False for the others.
+
+    Examples
+    --------
+    >>> from skrep import Fusion
+    >>> Fusion("gate", denoise_views=0.5).kind
+    'gate'
+    """
+
+    KINDS: ClassVar[tuple[str, ...]] = (
+        "early",
+        "early_weighted",
+        "late",
+        "concat",
+        "gate",
+        "attention",
+    )
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "kind": [StrOptions(set(KINDS))],
+        "denoise_views": ["boolean", Interval(Real, 0, 1, closed="both"), None],
+        "shared_decoder": ["boolean", None],
+    }
+
+    def __init__(
+        self,
+        kind: Literal["early", "early_weighted", "late", "concat", "gate", "attention"] = "concat",
+        *,
+        denoise_views: bool | float | None = None,
+        shared_decoder: bool | None = None,
+    ) -> None:
+        self.kind = kind
+        self.denoise_views = denoise_views
+        self.shared_decoder = shared_decoder
+
+    @classmethod
+    def of(cls, value: "str | Fusion") -> "Fusion":
+        """Return the object that a name stands for, or the object itself."""
+        return cls._made_of(value)
+
+    @property
+    def rate(self) -> float:
+        """Share of the samples that may lose views in a step, the default filled in."""
+        if self.denoise_views is None:
+            return 0.0 if self.kind in ("early", "late") else 1.0
+        return float(self.denoise_views)
+
+    @property
+    def shares_decoder(self) -> bool:
+        """`shared_decoder`, the default filled in."""
+        return self.kind == "early" if self.shared_decoder is None else self.shared_decoder
+
+    def check(self) -> None:
+        """Raise for values that are not legal.
+
+        Raises
+        ------
+        ValueError
+            If autoencoders that are trained by themselves are asked to share anything.
+        """
+        self._check_table()
+        if self.kind == "late" and (self.rate or self.shares_decoder):
+            raise ValueError(
+                f"Fusion('late') trains one autoencoder per view by itself, so there is no shared "
+                f"decoder and no code from other views to learn. Got denoise_views="
+                f"{self.denoise_views!r}, shared_decoder={self.shared_decoder!r}. Leave both at "
+                f"None, or choose another kind."
+            )
+
+
+class Experts(_Setting):
+    """How the opinions of the views on their shared code are joined.
+
+    Parameters
+    ----------
+    kind : {"product", "mixture", "mixture_of_products"}, default="product"
+        "product" multiplies the views' densities of the code, so that sure views count for more;
+        "mixture" averages them, so that each view alone learns to generate the others;
+        "mixture_of_products" averages the products over subsets of the views.
+    prior : bool or None, default=None
+        Whether the prior is one more factor of every product. None takes it in for "product"
+        only. Unused by "mixture".
+    n_subsets : int or None, default=None
+        Subsets of some, but not all, of three or more views. "product" also trains so many, drawn
+        anew in every step; None means 1. "mixture_of_products" averages over so many, drawn once,
+        beside single views and all together; None means all, or 25 where there are more. Unused
+        by "mixture".
+    n_private : int, default=0
+        Size of a further code for each view by itself, which keeps what the others know nothing
+        of out of the shared code.
+    view_weights : {"features", "balanced"} or dict, default="features"
+        Weights of the views' log-likelihoods in training: "features" is the plain sum, which is
+        the evidence bound; "balanced" lets each view's mean per feature count alike; a dict by
+        view name multiplies, such as `{"image": 1, "label": 50}`.
+
+    Examples
+    --------
+    >>> from skrep import Experts
+    >>> Experts("mixture", n_private=4).n_private
+    4
+    """
+
+    KINDS: ClassVar[tuple[str, ...]] = ("product", "mixture", "mixture_of_products")
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "kind": [StrOptions(set(KINDS))],
+        "prior": ["boolean", None],
+        "n_subsets": [Interval(Integral, 0, None, closed="left"), None],
+        "n_private": [Interval(Integral, 0, None, closed="left")],
+        "view_weights": [StrOptions({"features", "balanced"}), dict],
+    }
+
+    def __init__(
+        self,
+        kind: Literal["product", "mixture", "mixture_of_products"] = "product",
+        *,
+        prior: bool | None = None,
+        n_subsets: int | None = None,
+        n_private: int = 0,
+        view_weights: Literal["features", "balanced"] | dict[str, float] = "features",
+    ) -> None:
+        self.kind = kind
+        self.prior = prior
+        self.n_subsets = n_subsets
+        self.n_private = n_private
+        self.view_weights = view_weights
+
+    @classmethod
+    def of(cls, value: "str | Experts") -> "Experts":
+        """Return the object that a name stands for, or the object itself."""
+        return cls._made_of(value)
+
+    @property
+    def takes_prior(self) -> bool:
+        """`prior` with its default filled in."""
+        return self.kind == "product" if self.prior is None else bool(self.prior)
+
+    @property
+    def subsets_between(self) -> int:
+        """`n_subsets` with its default filled in."""
+        if self.n_subsets is not None:
+            return int(self.n_subsets)
+        return 1 if self.kind == "product" else 25
 
     def check(self) -> None:
         """Raise for values that are not legal."""
