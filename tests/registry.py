@@ -232,6 +232,9 @@ CASES = [
     ),
     Case(_deep(skrep.MultimodalDBM), _binary, _binary_views, _in_domain),
     Case(_small(skrep.MultimodalAutoencoder)),
+    Case(_small(skrep.MultimodalVAE)),
+    Case(_small(skrep.MultimodalVAE, experts="mixture_of_products")),
+    Case(_small(skrep.JMVAE)),
     Case(_small(skrep.DCCA, batch_size=60), _pair, _pair, _on_halves()),
     Case(_small(skrep.DCCAE, batch_size=60), _pair, _pair, _on_halves()),
     Case(

@@ -83,7 +83,8 @@ FROZEN: dict[str, set[str]] = {
     "skrep.inspection": {"compare"},
     "skrep.metrics": {
         *("kmeans_accuracy", "kmeans_nmi", "linear_probe_accuracy", "reconstruction_r2"),
-        *("canonical_correlations", "total_correlation_captured"),
+        *("canonical_correlations", "coherence", "importance_weighted_log_likelihood"),
+        "total_correlation_captured",
         *("mean_average_precision", "mean_reciprocal_rank", "median_rank", "retrieval_recall"),
         *("scorers", "shared_representation_accuracy", "view_scorer"),
     },

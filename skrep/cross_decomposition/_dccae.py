@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from numbers import Real
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from skrep.base import GradientEstimator, ModuleSpec
 from skrep.cross_decomposition._networks import DEEP_CONSTRAINTS, DeepCorrelationMixin, build
 from skrep.engine.trainer import Trainer
 from skrep.nn.dcca import DCCAModule
-from skrep.utils.sklearn_private import Interval
+from skrep.utils.sklearn_private import Interval, StrOptions
 from skrep.utils.validation import CheckedViews
 
 __all__ = ["DCCAE"]
@@ -43,6 +43,11 @@ class DCCAE(DeepCorrelationMixin, GradientEstimator):
     reconstruction_weight : float, default=0.1
         Weight of the decoders' error. More keeps more of each view in its codes and less of what
         views share; 0 trains the encoders as `DCCA` does, and leaves the decoders at their start.
+    objective : {"correlation", "squared_correlation", "eckart_young"}, default="correlation"
+        The sum of the canonical correlations of each batch, which needs batches of many times
+        `n_components` rows; that of their squares, which lets weak components wait for strong ones
+        and can generalise better; or the Eckart-Young loss [2]_, unbiased in batches of any size,
+        whose least value is minus the sum of squared correlations.
     regularization : float, dict or tuple, default=1e-2
         Ridge of each view, relative to the mean variance: in the start, in the correlations of a
         batch and in the final CCA. More keeps weak directions out. One for all views, a dict by
@@ -64,6 +69,10 @@ class DCCAE(DeepCorrelationMixin, GradientEstimator):
         view, or by one per feature, so that a learning rate means the same on any data. What
         comes out is in the units that went in. One for all views, a dict by view name, or a tuple
         by position.
+    weight_by_correlation : bool, default=False
+        Whether codes are multiplied by their canonical correlation, so that in distances between
+        codes of different views the components count by how far they can be trusted. For
+        retrieval.
     max_epochs : int, default=50
         Passes over the data, at most.
     batch_size : int, default=1000
@@ -142,7 +151,9 @@ class DCCAE(DeepCorrelationMixin, GradientEstimator):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **DEEP_CONSTRAINTS,
         "decoder": [callable, dict, tuple, None],
+        "objective": [StrOptions({"correlation", "squared_correlation", "eckart_young"})],
         "reconstruction_weight": [Interval(Real, 0, None, closed="left")],
+        "weight_by_correlation": ["boolean"],
     }
     _coordinated: ClassVar[bool] = True
     _encodes_absent: ClassVar[bool] = True
@@ -156,12 +167,14 @@ class DCCAE(DeepCorrelationMixin, GradientEstimator):
         n_components: int = 2,
         *,
         reconstruction_weight: float = 0.1,
+        objective: Literal["correlation", "squared_correlation", "eckart_young"] = "correlation",
         regularization: float | dict[str, float] | tuple[float, ...] = 1e-2,
         hidden_layer_sizes: Sequence[int] = (256,),
         activation: str = "relu",
         encoder: Callable[[int, int], Any] | dict[str, Any] | tuple[Any, ...] | None = None,
         decoder: Callable[[int, int], Any] | dict[str, Any] | tuple[Any, ...] | None = None,
         scaling: Any = "view",
+        weight_by_correlation: bool = False,
         max_epochs: int = 50,
         batch_size: int = 1000,
         learning_rate: float = 1e-3,
@@ -172,12 +185,14 @@ class DCCAE(DeepCorrelationMixin, GradientEstimator):
     ) -> None:
         self.n_components = n_components
         self.reconstruction_weight = reconstruction_weight
+        self.objective = objective
         self.regularization = regularization
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
         self.encoder = encoder
         self.decoder = decoder
         self.scaling = scaling
+        self.weight_by_correlation = weight_by_correlation
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.learning_rate = learning_rate
@@ -192,5 +207,10 @@ class DCCAE(DeepCorrelationMixin, GradientEstimator):
         super()._check_parameters(checked)
 
     def _make_module(self, spec: ModuleSpec) -> DCCAModule:
-        weight = self.reconstruction_weight
-        return build(self, spec, decoder=self.decoder, reconstruction_weight=weight)
+        return build(
+            self,
+            spec,
+            objective=self.objective,
+            decoder=self.decoder,
+            reconstruction_weight=self.reconstruction_weight,
+        )

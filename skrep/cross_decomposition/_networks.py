@@ -91,7 +91,7 @@ class DeepCorrelationMixin(TrainedCorrelationMixin):
         estimator: Any = self
         k, n_views, n = estimator.n_components, len(checked.names), checked.n_samples
         least = fewest_rows(n_views, k)
-        unbiased = getattr(estimator, "objective", "correlation") == "eckart_young"
+        unbiased = estimator.objective == "eckart_young"
         goes_on = estimator.__sklearn_is_fitted__()
         if n < (_PAIRS if unbiased and goes_on else least):
             raise ValueError(

@@ -86,7 +86,7 @@ class TrainedCorrelationMixin(CoordinatedMixin, ReconstructionMixin, ImputeMixin
             )
         self.correlations_ = solution.correlations
         weights = list(solution.weights)
-        if getattr(estimator, "weight_by_correlation", False):
+        if estimator.weight_by_correlation:
             weights = [w * np.clip(solution.correlations, 0.0, 1.0) for w in weights]
         for into, mean, weight in zip(module.maps, solution.means, weights, strict=True):
             into.set(torch.from_numpy(mean), torch.from_numpy(weight))

@@ -7,6 +7,10 @@ from skrep.metrics._correlation import (
     shared_representation_accuracy as shared_representation_accuracy,
 )
 from skrep.metrics._correlation import total_correlation_captured as total_correlation_captured
+from skrep.metrics._generation import coherence as coherence
+from skrep.metrics._generation import (
+    importance_weighted_log_likelihood as importance_weighted_log_likelihood,
+)
 from skrep.metrics._probe import linear_probe_accuracy as linear_probe_accuracy
 from skrep.metrics._reconstruction import reconstruction_r2 as reconstruction_r2
 from skrep.metrics._retrieval import mean_average_precision as mean_average_precision
@@ -18,6 +22,8 @@ from skrep.metrics._scorers import view_scorer as view_scorer
 
 __all__ = [
     "canonical_correlations",
+    "coherence",
+    "importance_weighted_log_likelihood",
     "kmeans_accuracy",
     "kmeans_nmi",
     "linear_probe_accuracy",

@@ -26,6 +26,7 @@ from skrep.utils.validation import CheckedViews
 
 __all__ = ["AE2Net"]
 
+_OTHER_NETWORKS = ("encoder", "decoder", "hidden_layer_sizes")
 _SIZES = ("array-like", Interval(Integral, 1, None, closed="left"))
 
 
@@ -59,13 +60,13 @@ class AE2Net(
     degradation_weight : float, default=1.0
         Weight of the second term. More makes the inner codes follow the shared one at the expense
         of what only one view knows.
-    hidden_layer_sizes : tuple of int, default=()
+    inner_layer_sizes : tuple of int, default=()
         Widths of the hidden layers of the inner encoders; their decoders mirror them.
     degradation_layer_sizes : tuple of int, default=(64,)
         Widths of the hidden layers of the degradation networks. `()` makes them linear.
     activation : str, default="logistic"
-        Of hidden layers and of the inner code: "identity", "logistic", "tanh", "relu" or another
-        name in `skrep.nn.activations.ACTIVATIONS`.
+        Between layers: "identity", "logistic", "tanh", "relu" or another name in
+        `skrep.nn.activations.ACTIVATIONS`.
     scaling : {"view", "feature"}, dict, tuple or None, default="view"
         Data are centred and divided, inside the model, by one overall standard deviation per
         view, or by one per feature, so that a learning rate means the same on any data. What
@@ -117,12 +118,12 @@ class AE2Net(
     Cost of an epoch: three evaluations of the objective a batch, one for each block that moves.
     `transform` solves a small least squares problem for every sample, by Levenberg-Marquardt with
     the networks frozen: no draw, no dependence on the rows beside it. The last step of `fit` does
-    the same for the training samples. Departures: the terms are means over
-    features, so that a wide view does not drown a narrow one; steps of the codes are ten times as
-    long, as each meets its sample only once an epoch; the codes of samples that a batch does not
-    hold, and their momentum, stay put. `Trainer(optimizer=...)` other than "auto" moves all
-    blocks at once. `partial_fit` solves for the codes of the samples it is given and goes on from
-    there.
+    the same for the training samples. The inner codes pass the activation too, as in the paper.
+    Departures: the terms are means over features, so that a wide view does not drown a narrow
+    one; steps of the codes are ten times as long, as each meets its sample only once an epoch; the
+    codes of samples that a batch does not hold, and their momentum, stay put.
+    `Trainer(optimizer=...)` other than "auto" moves all blocks at once. `partial_fit` solves for
+    the codes of the samples it is given and goes on from there.
 
     References
     ----------
@@ -142,9 +143,10 @@ class AE2Net(
     _min_views: ClassVar[int] = 2
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **{k: v for k, v in NETWORK_CONSTRAINTS.items() if k not in ("encoder", "decoder")},
+        **{k: v for k, v in NETWORK_CONSTRAINTS.items() if k not in _OTHER_NETWORKS},
         "n_inner_components": [Interval(Integral, 1, None, closed="left")],
         "degradation_weight": [Interval(Real, 0, None, closed="neither")],
+        "inner_layer_sizes": [*_SIZES],
         "degradation_layer_sizes": [*_SIZES],
         "scaling": [StrOptions(SCALINGS), dict, tuple, None],
     }
@@ -157,7 +159,7 @@ class AE2Net(
         *,
         n_inner_components: int = 64,
         degradation_weight: float = 1.0,
-        hidden_layer_sizes: Sequence[int] = (),
+        inner_layer_sizes: Sequence[int] = (),
         degradation_layer_sizes: Sequence[int] = (64,),
         activation: str = "logistic",
         scaling: Literal["view", "feature"] | dict[str, Any] | tuple[Any, ...] | None = "view",
@@ -172,7 +174,7 @@ class AE2Net(
         self.n_components = n_components
         self.n_inner_components = n_inner_components
         self.degradation_weight = degradation_weight
-        self.hidden_layer_sizes = hidden_layer_sizes
+        self.inner_layer_sizes = inner_layer_sizes
         self.degradation_layer_sizes = degradation_layer_sizes
         self.activation = activation
         self.scaling = scaling
@@ -193,7 +195,7 @@ class AE2Net(
 
     def _check_parameters(self, checked: CheckedViews) -> None:
         super()._check_parameters(checked)
-        MLP(self.hidden_layer_sizes)
+        MLP(self.inner_layer_sizes)
         MLP(self.degradation_layer_sizes)
         for value in per_view(self.scaling, checked.names, "scaling"):
             if value is not None and not (isinstance(value, str) and value in SCALINGS):
@@ -218,7 +220,7 @@ class AE2Net(
         return partial(BlockAdam, blocks=lambda: self.module_.blocks())
 
     def _make_module(self, spec: ModuleSpec) -> AE2NetModule:
-        sizes = tuple(MLP(self.hidden_layer_sizes).hidden_layer_sizes)
+        sizes = tuple(MLP(self.inner_layer_sizes).hidden_layer_sizes)
         inner = self.n_inner_components
         into = MLP(sizes, self.activation, self.activation)
         out_of = MLP(sizes[::-1], self.activation)

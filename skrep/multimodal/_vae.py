@@ -126,10 +126,10 @@ class MultimodalVAE(LatentViewsMixin, GradientEstimator, EachViewMixin):
     all are real or in [0, 1], networks are the default and enough samples are complete.
 
     With private codes (`Experts(n_private=...)`) a subset of views decodes its own views from
-    their private codes and the others from draws of the prior, so that what views do not share
-    stays out of the shared code [4]_; the prior takes the place of the learned auxiliary
-    distribution of [4]_. `transform`, `transform_each` and `posterior` give the shared code, and
-    `inverse_transform` takes private codes at their prior mean.
+    their private codes and the others from draws of a learned normal, whose divergence from the
+    prior is counted, so that what views do not share stays out of the shared code [4]_.
+    `transform`, `transform_each` and `posterior` give the shared code, and `inverse_transform`
+    takes private codes at their prior mean.
 
     Cost of an epoch: every view is encoded once and decoded once from the codes of all subsets
     stacked: O(n_samples * (encoders + n_subsets * decoders)). Departures: bounds are averaged over

@@ -20,6 +20,10 @@ PARAMS: Final[dict[str, str]] = {
     "encoder": """callable or None, default=None
         Factory `(n_in, n_out) -> torch.nn.Module` that replaces the default encoder, such as
         `skrep.nn.conv_encoder((1, 28, 28))`. Picklable; a module instance is refused.""",
+    "gradient": """{"centred", "plain"} or Gradient, default="centred"
+        How the gradient is estimated; a name stands for `skrep.Gradient(name)`. Its momentum,
+        averaging of weights, number of chains and of temperatures can be set and searched as
+        `gradient__momentum`.""",
     "scaling": """{"view", "feature"}, dict, tuple or None, default="view"
         Data are centred and divided, inside the model, by one overall standard deviation per
         view, or by one per feature, so that a learning rate means the same on any data. What

@@ -1,0 +1,94 @@
+"""Search among 1,000,000 codes of 128 numbers: exact beside approximate, with recall and memory."""
+
+import resource
+import statistics
+import time
+
+from _interleave import print_machine, print_value, read_options
+
+
+def planted(n_items, n_clusters, n_components, seed):
+    """Return codes and 100 new ones from the same clusters."""
+    import numpy as np
+
+    rng = np.random.default_rng(seed)
+    centres = rng.normal(size=(n_clusters, n_components)).astype(np.float32)
+
+    def draw(n):
+        noise = rng.standard_normal((n, n_components), dtype=np.float32)
+        noise *= 0.5
+        noise += centres[rng.integers(n_clusters, size=n)]
+        return noise
+
+    return draw(n_items), draw(100)
+
+
+def make_codes_model():
+    """Return a model whose views are their codes, so that nothing but the search is measured."""
+    from sklearn.base import BaseEstimator
+
+    class Codes(BaseEstimator):
+        def fit(self, X, y=None):
+            return self
+
+        def transform_each(self, X):
+            return X
+
+    return Codes()
+
+
+def timed(function, repeats):
+    seconds = []
+    for _ in range(repeats):
+        started = time.perf_counter()
+        found = function()
+        seconds.append(time.perf_counter() - started)
+    return statistics.median(seconds), found
+
+
+def main():
+    options = read_options(__doc__, rounds=3)
+    print_machine("Retrieval among 1,000,000 x 128 codes", options)
+    import numpy as np
+
+    from skrep import Views
+    from skrep.compose import CrossModalRetriever
+
+    n_items = 2_000 if options.quick else 1_000_000
+    codes, queries = planted(n_items, n_items // 1000, 128, 0)
+    gallery, asked = Views({"image": codes}), Views({"image": queries})
+    del codes
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+    def search(retriever):
+        return retriever.kneighbors(asked, "image", "image", return_distance=False)
+
+    def retriever(algorithm):
+        made = CrossModalRetriever(model, algorithm=algorithm, n_jobs=options.threads)
+        return made.fit(gallery)
+
+    model = make_codes_model()
+    exact = retriever("exact")
+    exact_seconds, truth = timed(lambda: search(exact), options.rounds)
+    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 2**20
+    whole = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    started = time.perf_counter()
+    approximate = retriever("approximate")
+    build = time.perf_counter() - started
+    seconds, found = timed(lambda: search(approximate), options.rounds)
+    recall = np.mean([len(set(a) & set(b)) / len(b) for a, b in zip(found, truth, strict=True)])
+    print_value(
+        [
+            ("exact search of 100 queries", None, exact_seconds, "s"),
+            ("memory of index and exact search beside the gallery's codes", None, grown, "GiB"),
+            ("memory of the whole process until then", 2.0, whole, "GiB"),
+            ("approximate search of 100 queries", None, seconds, "s"),
+            ("time of the approximate over the exact search", 0.05, seconds / exact_seconds, ""),
+            ("neighbours missed of the first 10", 0.05, 1.0 - recall, ""),
+            ("building of the approximate index", None, build, "s"),
+        ]
+    )
+
+
+if __name__ == "__main__":
+    main()
