@@ -51,6 +51,7 @@ _SOURCES: Final = {
         "Sparsity",
         "Warmup",
     ),
+    "skrep.utils.temperature": ("Temperature",),
     "skrep.views": ("Views",),
 }
 _MODULES: Final = (
@@ -114,6 +115,7 @@ if TYPE_CHECKING:
     from skrep.utils.settings import Pretraining as Pretraining
     from skrep.utils.settings import Sparsity as Sparsity
     from skrep.utils.settings import Warmup as Warmup
+    from skrep.utils.temperature import Temperature as Temperature
     from skrep.views import Views as Views
 
 

@@ -235,6 +235,7 @@ CASES = [
     Case(_small(skrep.MultimodalVAE)),
     Case(_small(skrep.MultimodalVAE, experts="mixture_of_products")),
     Case(_small(skrep.JMVAE)),
+    Case(_small(skrep.CLIP), _pair, _pair, _on_halves()),
     Case(_small(skrep.DCCA, batch_size=60), _pair, _pair, _on_halves()),
     Case(_small(skrep.DCCAE, batch_size=60), _pair, _pair, _on_halves()),
     Case(

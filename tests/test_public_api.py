@@ -15,6 +15,7 @@ FROZEN: dict[str, set[str]] = {
         *("CCA", "DCCA", "DCCAE", "RBMCCA"),
         *("AE2Net", "CLIP", "JMVAE", "MultimodalAutoencoder", "MultimodalDBM", "MultimodalRBM"),
         *("MultimodalVAE", "CrossModalRetriever", "Experts", "Fusion", "LabelAsView"),
+        "Temperature",
         *("Autoencoder", "DenoisingAutoencoder", "SparseAutoencoder", "VAE"),
         *("Corruption", "Gradient", "Likelihood", "Sparsity", "Trainer", "Warmup"),
         *("ConcatViews", "PairedEstimator", "PerView", "SelectView", "SplitViews", "Views"),

@@ -16,6 +16,13 @@ ROWS = {
         "skrep, same network / MLPRegressor float32",
         "skrep, as it comes / plain torch loop",
     ],
+    "bench_cca.py": [
+        "skrep / mvlearn CCA",
+        "skrep / cca-zoo CCA",
+        "skrep, fewer rows / scikit-learn CCA, fewer rows",
+    ],
+    "bench_clip.py": ["skrep, same towers / plain torch loop"],
+    "bench_dcca.py": ["skrep, same network / plain torch loop, Cholesky loss"],
     "bench_digits.py": [
         "skrep, same network / plain torch loop",
         "skrep, same network / skorch default",
@@ -28,10 +35,19 @@ ROWS = {
         "skrep, same network",
         "skrep VAE",
     ],
+    "bench_multimodal.py": [
+        "early / Autoencoder, concatenation",
+        "concat, complete / Autoencoder, concatenation",
+    ],
+    "bench_multimodal_vae.py": [
+        "skrep, product / plain torch MVAE",
+        "skrep, mixture_of_products / plain torch MoPoE",
+    ],
     "bench_rbm.py": [
         "skrep, batch 10 / BernoulliRBM float32, batch 10",
         "skrep, batch 512 / BernoulliRBM float32, batch 512",
     ],
+    "bench_retriever.py": ["exact search of 100 queries"],
     "bench_transform.py": [
         "skrep transform / skorch predict",
         "one row, added over the bare module",
