@@ -24,7 +24,7 @@ from skrep.mixins import (
 from skrep.nn.dbm import DoubledRBMModule, gains
 from skrep.nn.rbm import MAX_STATES
 from skrep.nn.scaling import ViewScaler
-from skrep.nn.units import BernoulliUnits, Units
+from skrep.nn.units import BernoulliUnits, CategoricalUnits, Units
 from skrep.utils.settings import Pretraining
 from skrep.utils.validation import CheckedViews
 
@@ -43,6 +43,8 @@ __all__ = [
 SAMPLE_STEPS: Final = 1000
 # Of the estimate of log Z in `score_samples`.
 _N_CHAINS, _N_TEMPERATURES = 100, 1000
+# Standard deviation of the first connections of a categorical view.
+_CATEGORY_SIZE = 2.0
 
 
 class _Kept(NamedTuple):
@@ -240,15 +242,25 @@ def make_doubled_layer(
     up, down = gains(layer, n_layers)
     bias, log_variance = fresh_biases(working)
     generator = make_generator(plan.seed)
+    # The biases alone fit one variable: training the layer by itself would wipe out what its
+    # connections say of the category. Large random ones tell the layer above which it is.
+    learns = layer == n_layers or not isinstance(working.visible, CategoricalUnits)
+    size = 0.01 if learns else _CATEGORY_SIZE
+    weight = torch.empty(width, len(bias)).normal_(0.0, size, generator=generator)
+    hidden_bias = torch.zeros(width)
+    if not learns:
+        hidden_bias -= up * (weight @ working.mean)
+        bias = bias - 0.5 * down * weight.sum(dim=0)
     return DoubledRBMModule(
         working.scaler,
         working.visible,
-        torch.empty(width, len(bias)).normal_(0.0, 0.01, generator=generator),
+        weight,
         bias,
-        torch.zeros(width),
+        hidden_bias,
         log_variance=log_variance,
         up=up,
         down=down,
         n_gibbs_steps=pretraining.n_gibbs_steps,
         n_chains=plan.batch_size if pretraining.persistent else 0,
+        learns=learns,
     )

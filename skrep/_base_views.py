@@ -240,32 +240,56 @@ def _filled(
 ) -> Views:
     if not len(rows):
         return given
-    widths = view_widths(estimator)
+    widths, labels = view_widths(estimator), _labels(estimator, given)
     arrays = []
     for array, place in zip(given.arrays, _places(given, checked), strict=True):
         absent = ~checked.present[rows, place]  # type: ignore[index]
         if not absent.any():
             arrays.append(array)
             continue
-        arrays.append(_with_rows(array, rows[absent], means[place][absent], widths[place]))
+        values = means[place][absent]
+        if array.shape[1] == widths[place]:
+            arrays.append(_with_rows(array, rows[absent], values))
+            continue
+        # It came as None, so that every row is absent.
+        values = values.astype(_precision(given, values), copy=False)
+        columns = labels[place]
+        arrays.append(values if columns is None else pd.DataFrame(values, given.index, columns))
     filled = Views(tuple(arrays), given.names)
     return filled if filled.index is not None else filled._with_index(given.index)
 
 
-def _with_rows(array: Any, rows: np.ndarray, values: np.ndarray, width: int) -> Any:
-    if isinstance(array, pd.DataFrame) and array.shape[1] == width:
+def _labels(estimator: Any, given: Views) -> list[list[str] | None]:
+    """Return the columns of each view in `fit`, None where they had no names or no table came."""
+    names = tuple(estimator.view_names_in_)
+    known = getattr(estimator, "feature_names_in_", None)
+    if known is None or given.index is None:
+        return [None] * len(names)
+    of_views = np.split(known, np.cumsum(view_widths(estimator))[:-1])
+    return [
+        [column.removeprefix(f"{name}__") for column in columns]
+        for name, columns in zip(names, of_views, strict=True)
+    ]
+
+
+def _precision(given: Views, values: np.ndarray) -> type[np.floating[Any]]:
+    """Return float32 where the data or the model are no more precise."""
+    return np.float32 if np.float32 in (given.dtype, values.dtype) else np.float64
+
+
+def _with_rows(array: Any, rows: np.ndarray, values: np.ndarray) -> Any:
+    if isinstance(array, pd.DataFrame):
         frame = array.copy()
         floats = {c: np.float64 for c in frame.columns if frame[c].dtype.kind != "f"}
         frame = frame.astype(floats) if floats else frame
-        frame.iloc[rows] = values
+        # pandas refuses values that a column would have to round.
+        for kind in frame.dtypes.unique():
+            places = np.flatnonzero(frame.dtypes == kind)
+            frame.iloc[rows, places] = values[:, places].astype(f"f{kind.itemsize}")
         return frame
-    whole = array.shape[1] != width
-    kind = np.float32 if whole else np.result_type(array.dtype, np.float32)
-    out = np.zeros((array.shape[0], width), dtype=kind)
-    if not whole:
-        out[:] = dense(array)
+    out = np.array(dense(array), dtype=np.result_type(array.dtype, np.float32))
     out[rows] = values
-    return sp.csr_array(out) if sp.issparse(array) and not whole else out
+    return sp.csr_array(out) if sp.issparse(array) else out
 
 
 def _spread(

@@ -39,7 +39,7 @@ class ReconstructionMixin(ABC):
         ----------
         Z : array-like of shape (n_samples, n_components), or several views
             Codes, as `transform` returns them. Of a model with one code per view `Views`, or the
-            codes side by side; NaN rows stand for absent ones.
+            codes side by side; NaN rows, or None for a view, stand for absent ones.
 
         Returns
         -------
@@ -54,20 +54,24 @@ class ReconstructionMixin(ABC):
             If `Z` has another number of columns than the codes.
         """
         check_is_fitted(self)
-        index = getattr(Z, "index", None)
         coordinated = self._coordinated  # type: ignore[attr-defined]
-        joined = _beside(Z) if coordinated and is_multiview(Z) else Z
+        width = self._n_features_out  # type: ignore[attr-defined]
+        joined = Z
+        if coordinated and is_multiview(Z):
+            Z = as_views(Z, name="Z")
+            joined = _beside(Z, width // Z.n_views)
+        index = getattr(Z, "index", None)
         codes = check_array(
             joined,
             dtype=(np.float32, np.float64),
             input_name="Z",
             ensure_all_finite="allow-nan" if coordinated else True,
         )
-        width = self._n_features_out  # type: ignore[attr-defined]
         if codes.shape[1] != width:
+            hint = ", with None or NaN for the code of an absent view" if coordinated else ""
             raise ValueError(
                 f"Z has {codes.shape[1]} columns, but {type(self).__name__} makes codes of "
-                f"{width}. Pass what `transform` returned."
+                f"{width}. Pass what `transform` returned{hint}."
             )
         return self._contain(self._decode(codes), index)
 
@@ -118,13 +122,16 @@ class ReconstructionMixin(ABC):
         return tags
 
 
-def _beside(Z: Any) -> np.ndarray:
-    """Return codes of several views side by side, NaN where absent."""
-    codes = as_views(Z, name="Z")
+def _beside(codes: Views, width: int) -> np.ndarray:
+    """Return codes of several views side by side, NaN where absent; `width` for None."""
     kind = np.result_type(codes.dtype, np.float32)
-    parts = [np.array(dense(array), dtype=kind) for array in codes.arrays]
-    for part, present in zip(parts, codes.present.T, strict=True):
+    parts = []
+    for array, present in zip(codes.arrays, codes.present.T, strict=True):
+        part = np.array(dense(array), dtype=kind)
+        if not part.shape[1]:
+            part = np.empty((len(part), width), dtype=kind)
         part[~present] = np.nan
+        parts.append(part)
     return np.hstack(parts)
 
 

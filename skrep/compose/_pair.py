@@ -125,7 +125,7 @@ class PairedEstimator(ViewsTransformer):
         if self._gives_frames():
             columns = np.split(self.get_feature_names_out(), [self._code_widths[0]])
             made = tuple(framed(c, n, views.index) for c, n in zip(made, columns, strict=True))
-        return Views(tuple(made), views.names)
+        return Views(tuple(made), views.names)._with_index(views.index)
 
     def inverse_transform(self, Z: Any) -> Views:
         """Return the views that codes stand for, where the estimator can.
@@ -145,11 +145,19 @@ class PairedEstimator(ViewsTransformer):
         AttributeError
             If the estimator has no `inverse_transform`.
         ValueError
-            If `Z` has an odd number of columns.
+            If `Z` has an odd number of columns, or codes of other views.
         """
         check_is_fitted(self)
+        index = getattr(Z, "index", None)
         if is_multiview(Z):
-            first, second = (dense(array) for array in as_views(Z, name="Z").arrays)
+            codes = as_views(Z, name="Z", names=self.view_names_in_)
+            if set(codes.names) != set(self.view_names_in_):
+                raise ValueError(
+                    f"{type(self).__name__} was fitted on the views {list(self.view_names_in_)}, "
+                    f"and Z holds codes of {list(codes.names)}. Pass what `transform` returned."
+                )
+            first, second = (dense(codes[name]) for name in self.view_names_in_)
+            index = codes.index
         else:
             matrix = np.asarray(Z)
             if matrix.ndim != 2 or matrix.shape[1] % 2:
@@ -157,7 +165,8 @@ class PairedEstimator(ViewsTransformer):
                     f"Z must be two codes of one size side by side. Got the shape {matrix.shape}."
                 )
             first, second = np.split(matrix, 2, axis=1)
-        return Views(self.estimator_.inverse_transform(first, second), self.view_names_in_)
+        back = self.estimator_.inverse_transform(first, second)
+        return Views(back, self.view_names_in_)._with_index(index)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Return the names of the codes side by side: view, two underscores, class, number.

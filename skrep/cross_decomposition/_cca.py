@@ -221,7 +221,8 @@ class CCA(CoordinatedMixin, ImputeMixin, ReconstructionMixin, ClosedFormEstimato
         """Return the ridge asked for, one per view."""
         found = per_view(self.regularization, checked.names, "regularization")
         for name, ridge in zip(checked.names, found, strict=True):
-            is_number = isinstance(ridge, Real) and 0 <= float(ridge) < np.inf
+            is_number = isinstance(ridge, Real) and not isinstance(ridge, bool)
+            is_number = is_number and 0 <= float(ridge) < np.inf
             if not is_number and not (isinstance(ridge, str) and ridge == "auto"):
                 raise ValueError(
                     f"`regularization` must be a number of at least 0, or 'auto'. Got {ridge!r} "

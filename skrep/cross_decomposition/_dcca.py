@@ -113,11 +113,11 @@ class DCCA(DeepCorrelationMixin, GradientEstimator):
     `batch_size` joins the one before. `encoder` may be a dict by view name or a tuple by position,
     None standing for the default; the linear path is only put beside default networks.
     `partial_fit` makes a pass and takes the final CCA of that data alone, so pass as many rows as
-    you can; fewer than n_views * n_components + 2 leave the final CCA as it is. `impute` decodes
-    the mean of the codes that are there, drawn in by what the correlations leave open. Departures
-    from [1]_: a start at linear CCA in place of layer-wise pre-training, stochastic batches in
-    place of L-BFGS, a ridge relative to the codes' variance, so that large codes cannot escape it,
-    and more than two views.
+    you can; fewer than n_views * n_components + 2 are refused, or, with "eckart_young" from 4 on,
+    leave the final CCA as it is. `impute` decodes the mean of the codes that are there, drawn in by
+    what the correlations leave open. Departures from [1]_: a start at linear CCA in place of
+    layer-wise pre-training, stochastic batches in place of L-BFGS, a ridge relative to the codes'
+    variance, so that large codes cannot escape it, and more than two views.
 
     References
     ----------

@@ -10,7 +10,7 @@ import scipy.sparse as sp
 import torch
 from sklearn.utils.validation import check_is_fitted
 
-from skrep._base_networks import per_view
+from skrep._base_networks import per_view, view_variances
 from skrep._base_views import CoordinatedMixin, ImputeMixin, mean_code
 from skrep.base import ModuleSpec
 from skrep.cross_decomposition._linear import refuse_same
@@ -204,7 +204,7 @@ def check_regularization(regularization: Any, names: Sequence[str]) -> list[floa
 
 
 def refuse_constant(spec: ModuleSpec) -> None:
-    """Raise for a view in which nothing varies.
+    """Raise for a view in which nothing varies, or which float32 cannot hold.
 
     Raises
     ------
@@ -212,11 +212,13 @@ def refuse_constant(spec: ModuleSpec) -> None:
         Nothing can correlate with it.
     """
     for name, moments in zip(spec.names, spec.moments, strict=True):
-        if not (moments.variance > 1e-14 * moments.mean**2).any():
+        # What overflows is infinite or NaN, and no constant.
+        if (np.sqrt(moments.variance) <= 1e-7 * np.abs(moments.mean)).all():
             raise ValueError(
                 f"View {name!r} is constant, up to the rounding of float32, so nothing in it can "
                 f"correlate with another view. Leave it out, or centre its features first."
             )
+    view_variances(spec)
 
 
 def _total_correlation(a: np.ndarray, b: np.ndarray) -> float:

@@ -23,7 +23,7 @@ from skrep.utils.validation import CheckedViews
 __all__ = ["MultimodalAutoencoder"]
 
 # Rows that represent the data where the spread of imputed values is measured.
-_SPREAD_ROWS = 2000
+_SPREAD_ROWS = 500
 
 
 class MultimodalAutoencoder(ImputeMixin, ReconstructionMixin, GradientEstimator, EachViewMixin):
@@ -123,9 +123,9 @@ class MultimodalAutoencoder(ImputeMixin, ReconstructionMixin, GradientEstimator,
       samples this is `Autoencoder` on the same views, number by number.
     - "early_weighted": the same; each view is multiplied by a learned weight, the same for all
       samples, before the encoder's first layer, whose columns are its projection.
-    - "late": an autoencoder per view, trained by itself; `n_components` is divided among the
-      views, the first ones getting what is left over. Codes of absent views are regressed on
-      those of the present ones.
+    - "late": an autoencoder per view, trained by itself; `n_components` is divided evenly among
+      the views, the first ones getting what is left over and none more than its features. Codes
+      of absent views are regressed on those of the present ones.
     - "concat": an encoder per view, then a linear map of the codes side by side and of a presence
       bit per view; the code of an absent view is zeros.
     - "gate": a mean of the views' codes weighted by gates, a softmax over present views of a small

@@ -76,8 +76,9 @@ class MultimodalDBM(BoundMixin, ImputeMixin, SampleGivenMixin, GradientEstimator
     .. math:: \log p(x_{\text{present}}) \ge -E_q[E] + H(q) - \log Z
 
     with :math:`q` the factorial distribution of the mean-field equations, and persistent chains
-    for the gradient of log Z [2]_. Absent views of a sample are not clamped to anything: their
-    units are part of :math:`q`, inferred along with the hidden layers.
+    for the gradient of log Z [2]_. Absent views of a training sample are drawn by Gibbs steps, the
+    present ones clamped, before its mean-field equations are solved: as part of :math:`q` their
+    units would be independent of each other, and the machine would learn that they are.
 
     Parameters
     ----------
@@ -160,9 +161,12 @@ class MultimodalDBM(BoundMixin, ImputeMixin, SampleGivenMixin, GradientEstimator
 
     Pre-training: a pathway is trained on the samples that have its view. The joint layer is
     trained on complete samples; where these are fewer than a batch it is trained on all samples,
-    features of absent views standing at their means.
+    features of absent views standing at their means. The lowest layer of a categorical view is
+    left at large random connections: the biases alone fit one variable, and by itself the layer
+    would learn nothing.
 
-    What is absent: `transform` and `score_samples` take the mean field. `impute` averages what ten
+    What is absent: `transform` and `score_samples` take the mean field, of which absent units are
+    then a part; it settles on one way to fill them. `impute` averages what ten
     Gibbs chains of 20 steps with the present views clamped expect, the same random numbers for
     every row and fixed by `fit`; `sample_given` takes the state after 200 such steps. Chains start
     from a pass up from what is present and down again, and pathways that hear little from above
@@ -175,7 +179,7 @@ class MultimodalDBM(BoundMixin, ImputeMixin, SampleGivenMixin, GradientEstimator
 
     Departures from [1]_: centred statistics; a fixed number of mean-field steps; pathways of the
     same depth; hidden biases are not multiplied by the number of words; samples that lack views
-    take part in training instead of views made up for them; the code is the joint layer.
+    take part in training, what they lack drawn by the machine; the code is the joint layer.
 
     References
     ----------

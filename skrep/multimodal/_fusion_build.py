@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -28,10 +28,12 @@ from skrep.nn.fusion import (
     FusionModule,
     GateFusion,
     LateFusion,
+    OneProductPath,
     ViewCodes,
     ViewWeigher,
 )
 from skrep.nn.likelihoods import LIKELIHOODS, Gaussian, Likelihood
+from skrep.nn.linear_path import WithLinearPath
 from skrep.nn.mlp import MLP
 from skrep.nn.multimodal_autoencoder import (
     EncoderInputs,
@@ -295,10 +297,7 @@ def _late(
 ) -> tuple[FusionModule, Completion | None, nn.Module]:
     """Return one autoencoder per view, side by side."""
     spec = parts.spec
-    n_views = len(spec.names)
-    sizes = [
-        spec.n_components // n_views + (i < spec.n_components % n_views) for i in range(n_views)
-    ]
+    sizes = _divided(spec.n_components, spec.widths)
     encoders, decoders = [], []
     for i, (size, features) in enumerate(zip(sizes, parts.slices, strict=True)):
         views = slice(i, i + 1)
@@ -319,12 +318,23 @@ def _late(
         if own.is_default:
             start = principal_start(alone, own.working, own.weights, is_mean=False)
             (encoder,) = _with_paths_in(own, start, [encoder], divide=False)
+            encoder = _one_product(encoder)
             (decoder,) = _with_paths_out(own, start.out_of, [decoder])
         elif design.decoder is None:
             _start_at_means(own, [decoder])
         encoders.append(encoder)
         decoders.append(decoder)
     return LateFusion(ViewCodes(encoders, spec.widths)), None, ViewDecoders(decoders, sizes)
+
+
+def _divided(n_components: int, widths: Sequence[int]) -> list[int]:
+    """Divide the code evenly; a view takes no more than its width as long as others have room."""
+    sizes = [0] * len(widths)
+    for _ in range(n_components):
+        open_views = [i for i, width in enumerate(widths) if sizes[i] < width]
+        # The first of those that have least.
+        sizes[min(open_views or range(len(widths)), key=sizes.__getitem__)] += 1
+    return sizes
 
 
 def _with_paths_in(
@@ -335,9 +345,15 @@ def _with_paths_in(
         return [beside(linear_layer(start.into), encoders[0])]
     shares = start.shares if divide else np.ones(len(encoders))
     return [
-        beside(linear_layer(start.into[:, features] / share), encoder)
+        _one_product(beside(linear_layer(start.into[:, features] / share), encoder))
         for features, share, encoder in zip(parts.slices, shares, encoders, strict=True)
     ]
+
+
+def _one_product(encoder: nn.Module) -> nn.Module:
+    if not isinstance(encoder, WithLinearPath):
+        return encoder
+    return OneProductPath(encoder.linear, cast("nn.Sequential", encoder.network))
 
 
 def _with_paths_out(

@@ -9,7 +9,6 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
-from scipy import sparse
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
@@ -37,12 +36,12 @@ from skrep.mixins import (
     LogPartition,
     ReconstructionMixin,
 )
+from skrep.multimodal._view_units import check_domains, view_kinds, word_counts
 from skrep.nn.mixed_units import MixedUnits
 from skrep.nn.module import Batch
 from skrep.nn.multimodal_rbm import MultimodalRBMModule
 from skrep.nn.rbm import make_rbm
 from skrep.nn.units import VISIBLE_UNITS, BernoulliUnits
-from skrep.utils.domains import DOMAINS
 from skrep.utils.settings import Gradient, Sparsity
 from skrep.utils.sklearn_private import Interval, StrOptions
 from skrep.utils.validation import CheckedViews
@@ -272,24 +271,14 @@ class MultimodalRBM(
             self.module_.set_rates(rates)
 
     def _refuse_outside(self, checked: CheckedViews) -> None:
-        several = len(checked.names) > 1
-        kinds = _kinds(self.visible, checked.names)
-        for i, (name, kind) in enumerate(zip(checked.names, kinds, strict=True)):
-            array = checked.arrays[i]
-            if kind == "categorical" and checked.present is not None:
-                # Rows of zeros, which are absent, would not be one-hot; NaN passes every check.
-                dense = array.toarray() if sparse.issparse(array) else array
-                array = np.where(checked.present[:, i, None], dense, np.nan)
-            DOMAINS[VISIBLE_UNITS[kind].domain](
-                array, view=name if several else None, argument=f"visible={kind!r}"
-            )
+        check_domains(checked, self.visible)
 
     def _own_optimizer(self) -> Any:
         momentum = Gradient.of(self.gradient).momentum
         return partial(torch.optim.SGD, momentum=momentum) if momentum else "sgd"
 
     def _make_module(self, spec: ModuleSpec) -> MultimodalRBMModule:
-        kinds = _kinds(self.visible, spec.names)
+        kinds = view_kinds(self.visible, spec.names)
         pairs = zip(kinds, spec.widths, strict=True)
         units = MixedUnits([VISIBLE_UNITS[kind]((width,)) for kind, width in pairs])
         ends = [(at.start, at.stop) for at in units.view_columns]
@@ -297,7 +286,7 @@ class MultimodalRBM(
         generator = make_generator(spec.seed)
         n_chains = Gradient.of(self.gradient).n_chains or self.batch_size
         scaler, mean, variance = working_moments(spec, [kind == "gaussian" for kind in kinds])
-        counts = _word_counts(spec.data, kinds)
+        counts = word_counts(spec.data, kinds)
         words = np.maximum(np.rint(np.nanmean(counts, axis=0)), 1.0)
         chain_counts = None
         if counts.shape[1]:
@@ -381,7 +370,7 @@ class MultimodalRBM(
         return self._apply_function(drawn, self._check_domain(checked))
 
     def _words(self, checked: CheckedViews) -> np.ndarray | None:
-        counts = _word_counts(checked, _kinds(self.visible, checked.names))
+        counts = word_counts(checked, view_kinds(self.visible, checked.names))
         if not counts.shape[1]:
             return None
         self._refuse_several_counts(counts.shape[1])
@@ -565,18 +554,6 @@ class MultimodalRBM(
         return variance
 
 
-def _kinds(visible: Any, names: tuple[str, ...]) -> list[str]:
-    """Return the kind of units of every view."""
-    kinds = per_view(visible, names, "visible")
-    for name, kind in zip(names, kinds, strict=True):
-        if kind not in VISIBLE_UNITS:
-            raise ValueError(
-                f"`visible` of view {name!r} must be one of {', '.join(map(repr, VISIBLE_UNITS))}. "
-                f"Got {kind!r}."
-            )
-    return kinds
-
-
 def _view_rates(rates: Any, names: tuple[str, ...]) -> list[float]:
     """Return the rate of every view, relative to the learning rate."""
     if isinstance(rates, dict):
@@ -600,15 +577,3 @@ def _label(kinds: list[str], ends: list[tuple[int, int]]) -> tuple[int, int] | N
     if len(kinds) < 2 or kinds.count("categorical") != 1:
         return None
     return ends[kinds.index("categorical")]
-
-
-def _word_counts(checked: CheckedViews, kinds: list[str]) -> np.ndarray:
-    """Return the words of each row in every view of counts, NaN where it is absent."""
-    columns = []
-    for i, (array, kind) in enumerate(zip(checked.arrays, kinds, strict=True)):
-        if kind == "multinomial":
-            words = np.asarray(array.sum(axis=1)).reshape(-1).astype(np.float64)
-            if checked.present is not None:
-                words = np.where(checked.present[:, i], words, np.nan)
-            columns.append(words)
-    return np.stack(columns, axis=1) if columns else np.empty((checked.n_samples, 0))

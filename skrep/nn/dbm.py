@@ -127,6 +127,8 @@ class DoubledRBMModule(_Real):
         Steps of the chains before their statistics are taken.
     n_chains : int, default=0
         Persistent chains; 0 starts chains at the data.
+    learns : bool, default=True
+        False leaves everything at its start.
     """
 
     fills_gradients: ClassVar[bool] = True
@@ -148,10 +150,12 @@ class DoubledRBMModule(_Real):
         down: int = 1,
         n_gibbs_steps: int = 1,
         n_chains: int = 0,
+        learns: bool = True,
     ) -> None:
         super().__init__()
         self.scaler = scaler
         self.visible = visible
+        self.learns = learns
         self.hidden = BernoulliUnits((len(weight),))
         self.weight = nn.Parameter(weight.clone())
         self.visible_bias = nn.Parameter(visible_bias.clone())
@@ -186,6 +190,10 @@ class DoubledRBMModule(_Real):
     @torch.no_grad()
     def accumulate_gradients(self, batch: Batch, generator: torch.Generator) -> LossTerms:
         """Put the contrastive divergence of the data and the chains on the parameters."""
+        if not self.learns:
+            for parameter in self.parameters():
+                _set(parameter, torch.zeros_like(parameter))
+            return self.training_loss(batch, generator)
         x = self.standardise(batch.views)
         q = torch.sigmoid(self._above(x))
         persistent = len(self.chains) > 0
@@ -285,6 +293,7 @@ class DBMModule(_Real):
             self.register_buffer(f"offset_{layer}", mean[0])
             if layer % 2:
                 self.register_buffer(f"chain_{layer}", mean.round().repeat(n_chains, 1))
+        self.chains_started = False
 
     @property
     def n_layers(self) -> int:
@@ -646,6 +655,8 @@ class DBMModule(_Real):
         Tensor of shape (rows, n_visible)
             Fields of the visible units given the data's other states.
         """
+        if not self.chains_started:
+            self._start_chains(mu, generator)
         states = [self.get_buffer(f"chain_{i}") if i % 2 else mu[i] for i in range(len(mu))]
         for k in range(self.n_gibbs_steps):
             if k:
@@ -669,6 +680,15 @@ class DBMModule(_Real):
             self._set_log_variance(slope)
         self._fill(mu, means)
         return below
+
+    def _start_chains(self, mu: list[Tensor], generator: torch.Generator) -> None:
+        """Put the chains on the first rows, of which layers trained one by one know all modes."""
+        for layer in self.odd:
+            chains = self.get_buffer(f"chain_{layer}")
+            rows = torch.arange(len(chains), device=chains.device) % len(mu[layer])
+            uniform = torch.empty_like(chains).uniform_(generator=generator)
+            chains.copy_(uniform < mu[layer][rows])
+        self.chains_started = True
 
     def _fill(self, data: list[Tensor], model: list[Tensor]) -> None:
         offsets = [self.get_buffer(f"offset_{layer}") for layer in range(len(data))]

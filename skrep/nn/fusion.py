@@ -29,6 +29,7 @@ __all__ = [
     "FusionModule",
     "GateFusion",
     "LateFusion",
+    "OneProductPath",
     "ViewCodes",
     "ViewWeigher",
     "keep_some",
@@ -122,6 +123,36 @@ class EarlyFusion(FusionModule):
             return None
         weights = self.weigher.weights(present)
         return weights if present is not None else weights.expand(len(x), -1)
+
+
+class OneProductPath(nn.Module):
+    """`skrep.nn.linear_path.WithLinearPath` whose linear path and first layer are one product.
+
+    Where there is an encoder for each of many narrow views, small products are what costs.
+
+    Parameters
+    ----------
+    linear : torch.nn.Linear
+        The linear path; copied.
+    network : torch.nn.Sequential
+        Its first layer is linear and is copied; the others are kept.
+    """
+
+    def __init__(self, linear: nn.Linear, network: nn.Sequential) -> None:
+        super().__init__()
+        first = cast("nn.Linear", network[0])
+        self.sizes = (linear.out_features, first.out_features)
+        self.both = nn.Linear(linear.in_features, sum(self.sizes))
+        with torch.no_grad():
+            self.both.weight.copy_(torch.cat([linear.weight, first.weight]))
+            self.both.bias.copy_(torch.cat([linear.bias, first.bias]))
+        self.rest = network[1:]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (rows, n_in) to (rows, n_out)."""
+        code, hidden = self.both(x).split_with_sizes(self.sizes, dim=1)
+        out: Tensor = code + self.rest(hidden)
+        return out
 
 
 class ViewCodes(nn.Module):

@@ -9,10 +9,13 @@ from torch import Tensor
 from skrep.nn.dbm import DBMModule
 from skrep.nn.mixed_units import MixedUnits
 from skrep.nn.module import Batch, LossTerms, RepresentationModule
-from skrep.nn.multimodal_inference import _draw_alike, _uniform, _variance
+from skrep.nn.multimodal_inference import draw_alike, uniform_like, variance_of
 from skrep.nn.units import Units
 
 __all__ = ["Inferred", "MultimodalDBMModule"]
+
+# Gibbs steps that absent views make beside the clamped ones before a gradient step.
+_CLAMPED_STEPS = 10
 
 
 class Inferred(NamedTuple):
@@ -36,8 +39,8 @@ class Inferred(NamedTuple):
 class MultimodalDBMModule(RepresentationModule):
     """A machine with `MixedUnits`, and what to do about absent views.
 
-    Nothing is clamped where a view is absent: its units are free, like hidden ones, and are
-    inferred along with these.
+    Nothing is clamped where a view is absent: its units are free, like hidden ones. They are
+    inferred along with these, and in training drawn.
 
     Parameters
     ----------
@@ -139,6 +142,22 @@ class MultimodalDBMModule(RepresentationModule):
 
     # -- training ---------------------------------------------------------------------------
 
+    def infer_drawn(self, batch: Batch, generator: torch.Generator) -> Inferred:
+        """Return mean-field states of the hidden layers, absent views drawn given the present ones.
+
+        As part of the mean field, absent units would not depend on each other nor on the hidden
+        ones, and statistics with them would teach the machine that they do not.
+        """
+        present = batch.present
+        if present is None or bool(present.all()):
+            return self.infer(batch)
+        x, known = self.machine.standardise(batch.views), self._known(present)[0]
+        rows = torch.nonzero(~present.all(dim=1)).ravel()
+        lacking = Batch(tuple(view[rows] for view in batch.views), present[rows])
+        states, _ = self.draw_absent(lacking, generator, _CLAMPED_STEPS)
+        x = x.index_copy(0, rows, states[0])
+        return Inferred(self.machine.mean_field(x), known, self._count(x, present))
+
     def _loss(self, found: Inferred, field: Tensor, present: Tensor | None) -> LossTerms:
         total = field.new_zeros(len(field))
         for i, units, at, own in self._each(found.words):
@@ -162,14 +181,14 @@ class MultimodalDBMModule(RepresentationModule):
         batch : Batch
             Data.
         generator : torch.Generator
-            Source of the chains' draws.
+            Source of the draws of chains and absent views.
 
         Returns
         -------
         LossTerms
             Minus the log-probability of what is present given its codes, nats per row.
         """
-        found = self.infer(batch)
+        found = self.infer_drawn(batch, generator)
         field = self.machine.contrast(found.mu, generator, found.known)
         return self._loss(found, field, batch.present)
 
@@ -259,7 +278,7 @@ class MultimodalDBMModule(RepresentationModule):
                     if step >= n_burn_in:
                         m = self.units.mean(field, count)
                         mean += m / (n_chains * n_kept)
-                        square = _variance(self.units, m, count) + m.square()
+                        square = variance_of(self.units, m, count) + m.square()
                         second += square / (n_chains * n_kept)
         scale = machine.scaler.scale
         if machine.log_variance is not None:
@@ -276,10 +295,10 @@ class MultimodalDBMModule(RepresentationModule):
         for layer in (*machine.odd, *machine.even[1:]):
             states[layer] = _alike(machine.mean_of(layer, states), generator)
         field = machine.field(0, states)
-        states[0] = torch.where(known, states[0], _draw_alike(self.units, field, count, generator))
+        states[0] = torch.where(known, states[0], draw_alike(self.units, field, count, generator))
         return field
 
 
 def _alike(p: Tensor, generator: torch.Generator) -> Tensor:
     """Return zeros and ones with these probabilities, by the same random numbers in every row."""
-    return (_uniform(p[:1], generator) < p).to(p.dtype)
+    return (uniform_like(p[:1], generator) < p).to(p.dtype)

@@ -14,7 +14,7 @@ from skrep.nn.mixed_units import MixedUnits
 from skrep.nn.rbm import RBMModule
 from skrep.nn.units import CategoricalUnits, Units
 
-__all__ = ["MAX_SUMMED", "Clamped", "Expected"]
+__all__ = ["MAX_SUMMED", "Clamped", "Expected", "draw_alike", "uniform_like", "variance_of"]
 
 #: Sums over at most so many states are exact.
 MAX_SUMMED = 4096
@@ -105,7 +105,7 @@ class Clamped:
         share = torch.softmax(log_weight, dim=1)
         count = self._count(len(states))
         mean = self.units.mean(torch.addmm(self.bias, states, self.weight), count)
-        square = _variance(self.units, mean, count) + mean.square()
+        square = variance_of(self.units, mean, count) + mean.square()
         expected = share @ mean
         variance = (share @ square - expected.square()).clamp_min(0.0)
         return Expected(share @ states, expected, variance)
@@ -159,7 +159,7 @@ class Clamped:
             hidden = self.hidden.mean(torch.addmm(self.field, mean, self.weight.T))
             mean = self.units.mean(torch.addmm(self.bias, hidden, self.weight), count)
         hidden = self.hidden.mean(torch.addmm(self.field, mean, self.weight.T))
-        return Expected(hidden, mean, _variance(self.units, mean, count))
+        return Expected(hidden, mean, variance_of(self.units, mean, count))
 
     def averaged(self, seed: int) -> Expected:
         """Return averages over a Gibbs chain of what its other side expects.
@@ -173,14 +173,14 @@ class Clamped:
         second, hidden = torch.zeros_like(first), torch.zeros_like(field)
         for step in range(_BURN_IN + _KEPT):
             p = self.hidden.mean(field)
-            h = (_uniform(p[:1], generator) < p).to(p.dtype)
+            h = (uniform_like(p[:1], generator) < p).to(p.dtype)
             above = torch.addmm(self.bias, h, self.weight)
             if step >= _BURN_IN:
                 mean = self.units.mean(above, count)
                 first += mean
-                second += _variance(self.units, mean, count) + mean.square()
+                second += variance_of(self.units, mean, count) + mean.square()
                 hidden += p
-            x = _draw_alike(self.units, above, count, generator)
+            x = draw_alike(self.units, above, count, generator)
             field = torch.addmm(self.field, x, self.weight.T)
         mean = first / _KEPT
         return Expected(hidden / _KEPT, mean, second / _KEPT - mean.square())
@@ -210,7 +210,8 @@ class Clamped:
         return x
 
 
-def _uniform(like: Tensor, generator: torch.Generator) -> Tensor:
+def uniform_like(like: Tensor, generator: torch.Generator) -> Tensor:
+    """Return draws from [0, 1), of the shape and kind of `like`."""
     return torch.empty_like(like).uniform_(generator=generator)
 
 
@@ -219,7 +220,7 @@ def _pick(log_weight: Tensor, generator: torch.Generator) -> Tensor:
     return (log_weight - times.clamp_min(torch.finfo(times.dtype).tiny).log()).argmax(dim=1)
 
 
-def _variance(units: MixedUnits, mean: Tensor, count: Tensor | None) -> Tensor:
+def variance_of(units: MixedUnits, mean: Tensor, count: Tensor | None) -> Tensor:
     """Return the variance of every unit given the hidden ones, from its mean."""
     parts = []
     for block, at, own in units.each(count):
@@ -233,7 +234,7 @@ def _variance(units: MixedUnits, mean: Tensor, count: Tensor | None) -> Tensor:
     return torch.cat(parts, dim=1)
 
 
-def _draw_alike(
+def draw_alike(
     units: MixedUnits, field: Tensor, count: Tensor | None, generator: torch.Generator
 ) -> Tensor:
     """Return states drawn given their fields, with the same random numbers in every row."""
@@ -246,7 +247,7 @@ def _draw_alike(
 def _draw_block_alike(
     block: Units, field: Tensor, count: Tensor | None, generator: torch.Generator
 ) -> Tensor:
-    noise = _uniform(field[:1], generator).clamp_min_(torch.finfo(field.dtype).tiny)
+    noise = uniform_like(field[:1], generator).clamp_min_(torch.finfo(field.dtype).tiny)
     if block.quadratic:
         normal: Tensor = torch.special.ndtri(noise)
         return field + normal
@@ -259,7 +260,7 @@ def _draw_block_alike(
         return torch.cat(chosen, dim=1)
     if block.counted and count is not None:
         most = int(count.max())
-        at = _uniform(field.new_empty(1, most), generator).expand(len(field), -1).contiguous()
+        at = uniform_like(field.new_empty(1, most), generator).expand(len(field), -1).contiguous()
         ends = torch.softmax(field, dim=1).cumsum(dim=1)
         word = torch.searchsorted(ends, at).clamp_max_(field.shape[1] - 1)
         return torch.zeros_like(field).scatter_add_(1, word, torch.ones_like(at))

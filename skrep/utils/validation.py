@@ -198,7 +198,7 @@ def _check_several(
     if reset:
         _record(estimator, views, arrays, columns)
     else:
-        _compare_columns(getattr(estimator, "feature_names_in_", None), columns)
+        _compare_columns(_known_columns(estimator, views), columns)
         _compare_columns(estimator._view_labels_in_, _other_labels(views))
     return CheckedViews(arrays, views.names, None if present.all() else present, views.index)
 
@@ -324,6 +324,21 @@ def _other_labels(views: Views) -> list[str] | None:
     return [
         f"{name}__{column}"
         for name, columns in zip(views.names, views.columns, strict=True)
+        for column in columns
+    ]
+
+
+def _known_columns(estimator: Any, views: Views) -> list[str] | None:
+    """Return the column names of `fit`, less those of views that came as None."""
+    known = getattr(estimator, "feature_names_in_", None)
+    if known is None:
+        return None
+    ends = np.cumsum(view_widths(estimator))[:-1]
+    of_views = np.split(np.asarray(known), ends)
+    return [
+        str(column)
+        for columns, width in zip(of_views, views.widths, strict=True)
+        if width
         for column in columns
     ]
 

@@ -50,8 +50,12 @@ def test_inverse_transform_of_views_and_of_one_matrix(views):
     assert back.widths == views.widths
     again = model.inverse_transform(np.asarray(codes))
     np.testing.assert_allclose(np.asarray(again), np.asarray(back))
+    swapped = model.inverse_transform(codes[list(views.names[::-1])])
+    np.testing.assert_array_equal(np.asarray(swapped), np.asarray(back))
     with pytest.raises(ValueError, match=r"two codes of one size .* shape \(80, 3\)"):
         model.inverse_transform(np.zeros((80, 3)))
+    with pytest.raises(ValueError, match=r"Z holds codes of \['a', 'b'\]"):
+        model.inverse_transform(Views(codes.arrays, ("a", "b")))
 
 
 def test_in_a_stock_search_and_pipeline(views):
@@ -74,7 +78,10 @@ def test_in_a_stock_search_and_pipeline(views):
 def test_frames_out_are_named_by_view(views):
     frame = views.to_frame()
     frame.index = [f"s{i}" for i in range(len(frame))]
-    model = PairedEstimator(PLSCanonical(2)).set_output(transform="pandas").fit(frame)
+    model = PairedEstimator(PLSCanonical(2)).fit(frame)
+    codes = model.transform(frame)
+    assert list(codes.index) == list(model.inverse_transform(codes).index) == list(frame.index)
+    model.set_output(transform="pandas")
     first, _ = model.transform(frame)
     assert isinstance(first, pd.DataFrame)
     assert list(first.index) == list(frame.index)

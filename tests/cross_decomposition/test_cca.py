@@ -281,6 +281,54 @@ def test_patterns_of_absence_do_not_mix(seed):
             np.testing.assert_allclose(alone[i], together[i][[row]], atol=1e-10)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_none_stands_for_a_view_of_tables_too(dtype, seed):
+    views = views_of(seed, dtype=dtype)
+    people = [f"p{i}" for i in range(len(views))]
+    image, text = (
+        pd.DataFrame(array, index=people).rename(columns=lambda c, mark=name[0]: f"{mark}{c}")
+        for name, array in zip(views.names, views.arrays, strict=True)
+    )
+    model = CCA(2).fit({"image": image, "text": text})
+    expected = CCA(2).fit(views).impute((views[0], None))[1]
+    found = model.impute({"text": None, "image": image}, return_std=True)
+    assert list(found.values) == ["text", "image"]
+    for filled in (found.values["text"], model.impute(Views((image, None), views.names))["text"]):
+        np.testing.assert_allclose(filled, expected, rtol=1e-5)
+        assert list(filled.index) == people
+        assert list(filled.columns) == list(text.columns)
+        assert set(filled.dtypes) == {np.dtype(dtype)}
+    assert list(found.std["text"].columns) == list(text.columns)
+    assert list(model.transform((image, None)).index) == people
+    with pytest.raises(ValueError, match="Unknown: 'image__other'"):
+        model.transform((image.rename(columns={"i0": "other"}), None))
+
+
+def test_tables_of_any_number_type_are_filled(seed):
+    views = views_of(seed)
+    image = pd.DataFrame(views[0], columns=list("abcdef"))
+    image = image.astype({"a": np.float32, "b": np.int64, "c": "Float32"})
+    model = CCA(2).fit((image, views[1]))
+    lacking = Views((image, views[1]), present=np.arange(200)[:, np.newaxis] >= [3, 0])
+    filled = model.impute(lacking)[0]
+    expected = model.impute((None, views[1]))[0]
+    np.testing.assert_allclose(filled[:3].to_numpy(float), expected[:3], rtol=1e-5)
+    np.testing.assert_array_equal(filled[3:].to_numpy(float), image[3:].to_numpy(float))
+    kinds = ["float32", "float64", "Float32", "float64", "float64", "float64"]
+    assert list(map(str, filled.dtypes)) == kinds
+
+
+def test_none_stands_for_a_code(seed):
+    views = views_of(seed)
+    model = CCA(2).fit(views)
+    codes = model.transform(views)
+    expected = model.reconstruct((views[0], None))
+    for alone in ({"image": codes[0], "text": None}, (codes[0], None)):
+        np.testing.assert_allclose(model.inverse_transform(alone), expected)
+    with pytest.raises(ValueError, match="with None or NaN for the code of an absent view"):
+        model.inverse_transform({"image": codes[0]})
+
+
 def test_absent_views_have_no_code(seed):
     views = views_of(seed)
     model = CCA(2).fit(views)
@@ -485,6 +533,7 @@ def test_too_many_components(seed):
         ((0.1, np.nan), r"at least 0.*nan for view 'text'"),
         ({"image": "oas", "text": 0.1}, r"at least 0.*'oas' for view 'image'"),
         ((0.1, 0.1, 0.1), r"`regularization` holds 3 values for 2 view"),
+        (True, r"at least 0, or 'auto'\. Got True for view 'image'"),
         ({"image": 0.1, "sound": 0.1}, r"`regularization` names \['image', 'sound'\]"),
     ],
 )

@@ -249,6 +249,8 @@ def test_partial_fit_goes_on_and_small_parts_leave_the_final_cca(seed):
     assert torch.equal(model.module_.maps[0].weight, weights)
     with pytest.raises(ValueError, match="needs at least 4 samples"):
         model.partial_fit(X[:3])
+    with pytest.raises(ValueError, match="needs at least 6 samples"):
+        model.set_params(objective="correlation").partial_fit(X[:5])
 
 
 # -- refusals -----------------------------------------------------------------------------------
@@ -290,6 +292,8 @@ def test_views_in_which_there_is_nothing_to_relate_are_refused(make, seed):
         make().fit((X[0], X[0].copy()))
     with pytest.raises(ValueError, match="View 'view1' is constant"):
         make().fit((X[0], np.full((100, 3), 4.0)))
+    with pytest.raises(ValueError, match=r"View 'view1' holds values near or above 1e\+37"):
+        make().fit((X[0], X[1] * 1e160))
     with pytest.raises(ValueError, match=r"needs at least 2\. Got 1.*SplitViews"):
         make().fit(X[0])
 

@@ -27,7 +27,7 @@ def incomplete(X, seed):
 
 
 def small(seed, **parameters):
-    settings = {"n_components": 3, "hidden_layer_sizes": (16,), "max_epochs": 4}
+    settings = {"n_components": 3, "hidden_layer_sizes": (16,), "max_epochs": 2}
     return MultimodalAutoencoder(**{**settings, "random_state": seed, **parameters})
 
 
@@ -37,7 +37,7 @@ def at_start(seed, **parameters):
 
 @pytest.mark.parametrize("view_weights", ["balanced", "features"])
 def test_early_fusion_is_the_autoencoder(X, view_weights, seed):
-    settings = {"hidden_layer_sizes": (16,), "max_epochs": 4, "view_weights": view_weights}
+    settings = {"hidden_layer_sizes": (16,), "max_epochs": 2, "view_weights": view_weights}
     plain = Autoencoder(3, random_state=seed, **settings).fit(X)
     early = small(seed, fusion="early", view_weights=view_weights).fit(X)
     np.testing.assert_array_equal(early.transform(X), plain.transform(X))
@@ -48,22 +48,25 @@ def test_early_fusion_is_the_autoencoder(X, view_weights, seed):
 @pytest.mark.parametrize("kind", ["concat", "late"])
 def test_one_array_is_an_autoencoder_whatever_the_fusion(X, kind, seed):
     x = np.asarray(X)
-    plain = Autoencoder(3, hidden_layer_sizes=(16,), max_epochs=4, random_state=seed).fit(x)
+    plain = Autoencoder(3, hidden_layer_sizes=(16,), max_epochs=2, random_state=seed).fit(x)
     ours = small(seed, fusion=kind).fit(x)
     np.testing.assert_array_equal(ours.transform(x), plain.transform(x))
     np.testing.assert_array_equal(ours.fusion_weights(x), np.ones((200, 1)))
     assert ours.score(x) == plain.score(x)
 
 
-@pytest.mark.parametrize("hidden", [(), (16,)])
-@pytest.mark.parametrize("shared", [False, True])
+@pytest.fixture(name="pca", scope="module")
+def untrained_autoencoder(X, seed):
+    return Autoencoder(3, max_epochs=1, learning_rate=1e-12, random_state=seed).fit(X)
+
+
+@pytest.mark.parametrize(("hidden", "shared"), [((), False), ((16,), False), ((16,), True)])
 @pytest.mark.parametrize("kind", JOINT)
-def test_training_starts_at_pca(X, kind, shared, hidden, seed):
-    plain = Autoencoder(3, max_epochs=1, learning_rate=1e-12, random_state=seed).fit(X)
+def test_training_starts_at_pca(X, pca, kind, shared, hidden, seed):
     fusion = Fusion(kind, shared_decoder=shared)
     model = at_start(seed, fusion=fusion, hidden_layer_sizes=hidden).fit(X)
-    assert model.score(X) == pytest.approx(plain.score(X), rel=1e-4)
-    np.testing.assert_allclose(model.transform(X), plain.transform(X), atol=1e-4)
+    assert model.score(X) == pytest.approx(pca.score(X), rel=1e-4)
+    np.testing.assert_allclose(model.transform(X), pca.transform(X), atol=1e-4)
 
 
 def test_late_fusion_is_one_autoencoder_per_view(X, seed):
@@ -86,6 +89,13 @@ def linear_views(seed, n=1500):
     return tuple(codes @ m + 0.5 * rng.normal(size=(n, 8)) for m in maps), maps
 
 
+def test_a_narrow_view_takes_no_more_of_the_code_than_its_width(X, seed):
+    model = small(seed, n_components=14, fusion="late").fit(X)
+    assert model.module_.decoder.sizes == (6, 5, 3)
+    more = small(seed, n_components=18, fusion="late").fit(X)
+    assert more.transform(X).shape == (200, 18)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_imputation_is_near_the_conditional_expectation(kind, seed):
     (a, b), (A, B) = linear_views(seed)
@@ -93,7 +103,7 @@ def test_imputation_is_near_the_conditional_expectation(kind, seed):
         4 if kind == "late" else 2,
         fusion=kind if kind == "late" else Fusion(kind, denoise_views=True),
         hidden_layer_sizes=(),
-        max_epochs=10,
+        max_epochs=4,
         random_state=seed,
     ).fit((a[:1000], b[:1000]))
     found = model.impute((a[1000:], None))[1]
@@ -177,7 +187,7 @@ def test_the_spread_of_what_is_imputed_is_its_error(seed):
 
 def test_fewer_views_leave_more_open(seed):
     X = make_multiview(400, (6, 6, 6), n_shared=2, n_private=0, noise=0.5, random_state=seed)
-    model = small(seed, n_components=2, max_epochs=10).fit(X)
+    model = small(seed, n_components=2).fit(X)
     two = model.impute((X.arrays[0], X.arrays[1], None), return_std=True).std[2]
     one = model.impute((X.arrays[0], None, None), return_std=True).std[2]
     assert (one**2).mean() > (two**2).mean()
@@ -233,14 +243,14 @@ def test_every_view_has_its_likelihood(kind, seed):
     for name in X.names:
         assert ((back[name] - X[name]) ** 2).mean() < X[name].var(axis=0).mean()
     lost = drop_views(X, 0.3, random_state=seed)
-    assert np.isfinite(small(seed, **settings).fit(lost).score(X))
+    assert np.isfinite(small(seed, **{**settings, "max_epochs": 1}).fit(lost).score(X))
 
 
 def test_networks_of_each_view(X, seed):
     sizes = dict(zip(X.names, [(8,), (4, 4), ()], strict=True))
     model = small(seed, hidden_layer_sizes=sizes).fit(X)
     encoders = model.module_.fusion.codes.encoders
-    assert [sum(p.ndim == 2 for p in e.parameters()) for e in encoders] == [3, 4, 1]
+    assert [sum(p.ndim == 2 for p in e.parameters()) for e in encoders] == [2, 3, 1]
     by_place = small(seed, hidden_layer_sizes=tuple(sizes.values())).fit(X)
     np.testing.assert_array_equal(by_place.transform(X), model.transform(X))
 
@@ -249,7 +259,7 @@ def test_networks_of_each_view(X, seed):
 def test_factories_take_the_place_of_the_default_networks(X, kind, seed):
     one = kind.startswith("early")
     encoder = MLP((8,)) if one else dict.fromkeys(X.names, MLP((8,)))
-    model = small(seed, fusion=kind, encoder=encoder, learning_rate=1e-2, max_epochs=20).fit(X)
+    model = small(seed, fusion=kind, encoder=encoder, learning_rate=1e-2, max_epochs=8).fit(X)
     assert model.loss_curve_[-1] < model.loss_curve_[0]
     # Given a random start there is no regression on PCA's code, but for codes side by side.
     assert (model.module_.completion is None) is (kind != "late")

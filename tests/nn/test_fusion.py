@@ -13,10 +13,13 @@ from skrep.nn.fusion import (
     EarlyFusion,
     GateFusion,
     LateFusion,
+    OneProductPath,
     ViewCodes,
     ViewWeigher,
     keep_some,
 )
+from skrep.nn.linear_path import WithLinearPath
+from skrep.nn.mlp import MLP
 
 WIDTHS = (5, 3, 4)
 SHARES = torch.tensor([0.5, 0.3, 0.2])
@@ -111,6 +114,13 @@ def test_a_weigher_does_nothing_before_it_learns(x, present):
     weighted = EarlyFusion(encoder, WIDTHS, ViewWeigher(SHARES))
     for mask in (None, present):
         torch.testing.assert_close(weighted(x, mask), plain(x, mask))
+
+
+@pytest.mark.parametrize("hidden", [(7,), (7, 6)])
+def test_one_product_is_the_linear_path_beside_the_network(hidden, x):
+    linear, network = nn.Linear(12, SIZE), MLP(hidden)(12, SIZE)
+    both = OneProductPath(linear, network)
+    torch.testing.assert_close(both(x), WithLinearPath(linear, network)(x))
 
 
 def messages(seed, n=500):
