@@ -381,11 +381,11 @@ class GradientEstimator(RepresentationEstimator):
                 optimizer_state=None if first else self._optimizer_state,
                 first_epoch=0 if first else self.n_iter_,
             )
-        except NonFiniteLossError:
+            self._conclude(checked)
+        except (NonFiniteLossError, ValueError):
             if before is not None:
                 self.module_.load_state_dict(before)
             raise
-        self._conclude(checked)
         self._finish(result.history, first)
         # The optimiser's memory is twice the weights: only kept where training goes on.
         self._optimizer_state = result.optimizer_state if goes_on else None

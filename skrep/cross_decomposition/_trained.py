@@ -75,15 +75,16 @@ class TrainedCorrelationMixin(CoordinatedMixin, ReconstructionMixin, ImputeMixin
         )
         with fast_matmul(fast):
             outputs = estimator._apply("network_codes", checked)
+        silent = [name for name, z in zip(names, outputs, strict=True) if _is_rounding(z)]
+        if silent:
+            raise ValueError(
+                f"What the network of view {silent[0]!r} returns is the same for all samples, so "
+                f"nothing can correlate with it. Change `learning_rate`, look for features of that "
+                f"view that dwarf all others and scale them, for example with "
+                f"`PerView(StandardScaler())`, or pass samples in which that view varies."
+            )
         ridges = check_regularization(estimator.regularization, names)
         solution = cca_of_arrays(outputs, estimator._code_size, ridges, names=names, fill=True)
-        if not min(solution.ranks):
-            raise ValueError(
-                f"What the network of view {names[int(np.argmin(solution.ranks))]!r} returns is "
-                f"the same for all samples, so nothing can correlate with it. Change "
-                f"`learning_rate`, or look for features of that view that dwarf all others and "
-                f"scale them, for example with `PerView(StandardScaler())`."
-            )
         self.correlations_ = solution.correlations
         weights = list(solution.weights)
         if estimator.weight_by_correlation:
@@ -219,6 +220,12 @@ def refuse_constant(spec: ModuleSpec) -> None:
                 f"correlate with another view. Leave it out, or centre its features first."
             )
     view_variances(spec)
+
+
+def _is_rounding(outputs: np.ndarray) -> bool:
+    """Tell whether what a network returns differs between samples by rounding errors alone."""
+    spread = np.ptp(outputs, axis=0).max()
+    return bool(spread <= 32 * np.finfo(outputs.dtype).eps * np.abs(outputs).max())
 
 
 def _total_correlation(a: np.ndarray, b: np.ndarray) -> float:

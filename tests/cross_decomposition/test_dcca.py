@@ -253,6 +253,16 @@ def test_partial_fit_goes_on_and_small_parts_leave_the_final_cca(seed):
         model.set_params(objective="correlation").partial_fit(X[:5])
 
 
+def test_a_failed_part_leaves_the_model(seed):
+    X = make_multiview(100, random_state=seed)
+    model = DCCA(2, hidden_layer_sizes=(8,), batch_size=50, random_state=seed).partial_fit(X)
+    before = np.asarray(model.transform(X))
+    with pytest.raises(ValueError, match=r"the same for all samples.* in which that view varies"):
+        model.partial_fit((X[0], np.ones_like(X[1])))
+    np.testing.assert_array_equal(np.asarray(model.transform(X)), before)
+    assert model.n_iter_ == len(model.history_) == 1
+
+
 # -- refusals -----------------------------------------------------------------------------------
 
 

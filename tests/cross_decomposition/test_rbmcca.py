@@ -135,7 +135,7 @@ def test_views_in_which_there_is_nothing_to_relate_are_refused(seed):
     with pytest.raises(ValueError, match="View 'view1' is constant"):
         RBMCCA(**TINY).fit((X[0], np.ones((200, 3))))
     with pytest.raises(ValueError, match=r"View 'view1' holds values near or above 1e\+37"):
-        RBMCCA(**{**TINY, "visible": "gaussian"}).fit((X[0], X[1] * 1e160))
+        RBMCCA(**{**TINY, "visible": "gaussian"}).fit((X[0], X[1].astype(float) * 1e160))
 
 
 def test_settings_that_do_not_apply_are_refused(seed):
