@@ -8,8 +8,11 @@ learn from, 693 others are queries and gallery. An article is relevant if it has
 category. Figures are mean average precisions over the full ranking of the 693 by cosine, image to
 text / text to image, printed as measured.
 
-Settings were chosen by the mean of both figures in three-fold cross-validation of the 2173
-articles, which uses their categories also for models that see none. The 693 are used once.
+Settings of CCA, DCCA and imputation were chosen by the mean of both figures in three-fold
+cross-validation of the 2173 articles, the last ones over two splits. That looks at the categories
+also for models that see none. The 693 are not untouched: earlier settings were measured on them,
+and one fit of DCCA gave 0.278 / 0.228 there before the average over three fits was taken, which
+cross-validation prefers by 0.002 / 0.003.
 
 Topics and categories that an image calls for are ridge regressions in kernel features
 (`CCA.impute`), negative proportions set to 0. What is called for is compared with what there is by
@@ -75,7 +78,7 @@ def deep_cca(n_epochs, seed):
     return DCCA(
         9,
         objective="squared_correlation",
-        regularization=0.3,
+        regularization=0.1,
         encoder={"image": noisy_network, "text": MLP(())},
         weight_by_correlation=True,
         max_epochs=n_epochs,
@@ -84,6 +87,13 @@ def deep_cca(n_epochs, seed):
         random_state=seed,
         trainer=Trainer(optimizer="adamw", weight_decay=0.1),
     )
+
+
+def deep_fits(train, test, n_epochs, seed):
+    """Return codes of three fits side by side, whose cosines are averages over the fits."""
+    fits = [deep_cca(n_epochs, 3 * seed + i).fit(image_roots(train.data)) for i in range(3)]
+    codes = [model.transform(image_roots(test.data)) for model in fits]
+    return tuple(np.hstack(parts) for parts in zip(*codes, strict=True))
 
 
 def called_for(train, test, source, wanted, n_components, seed):
@@ -109,13 +119,13 @@ def same_draw(image, text):
 
 
 def by_topic(train, test, n_components, seed):
-    """Compare topics that test images call for with those of the texts."""
+    """Return codes that compare topics that test images call for with those of the texts."""
     wanted = called_for(train, test, "image", train.data["text"], n_components, seed)
     return same_draw(wanted, proportions(test.data["text"]))
 
 
 def by_category(train, test, n_components, seed):
-    """Compare categories that test images and test texts call for."""
+    """Return codes that compare categories that test images and test texts call for."""
     labels = np.eye(N_CATEGORIES)[train.target]
     image = called_for(train, test, "image", labels, n_components, seed)
     text = called_for(train, test, "text", labels, n_components // 4, seed)
@@ -124,7 +134,7 @@ def by_category(train, test, n_components, seed):
 
 
 def by_both(train, test, n_components, seed):
-    """Compare by the sum of both chances."""
+    """Return codes that compare by the sum of both chances."""
     parts = by_topic(train, test, n_components, seed), by_category(train, test, n_components, seed)
     return tuple(np.hstack(both) for both in zip(*parts, strict=True))
 
@@ -133,12 +143,12 @@ def measure(train, test, seed, quick):
     """Yield rows of the table."""
     n_epochs, n_components = (1, 40) if quick else (30, 600)
     published = "CCA 0.249 / 0.196, SCM 0.277 / 0.226"
-    yield "CCA", of_codes(CCA(5, regularization=0.3), train, test), published
-    weighted = CCA(9, regularization=1.0, weight_by_correlation=True)
+    yield "CCA", of_codes(CCA(5, regularization=1.0), train, test), published
+    weighted = CCA(7, regularization=1.0, weight_by_correlation=True)
     found = of_codes(weighted, train, test, image_roots)
     yield "CCA of square roots, weighted by correlation", found, "goal 0.268 / 0.221"
-    found = of_codes(deep_cca(n_epochs, seed), train, test, image_roots)
-    yield "DCCA of square roots, weighted", found, "goal 0.280 / 0.230"
+    found = precisions(*deep_fits(train, test, n_epochs, seed), test.target)
+    yield "DCCA of square roots, weighted, three fits", found, "goal 0.280 / 0.230"
     clip = CLIP(
         hidden_layer_sizes=(), temperature=0.3, max_epochs=min(n_epochs, 10), random_state=seed
     )

@@ -92,7 +92,7 @@ class CCA(CoordinatedMixin, ImputeMixin, ReconstructionMixin, ClosedFormEstimato
     Cost: O(n_samples * n_features^2) for covariances, gathered block by block with float64 sums,
     and O(n_features^3) for the solution. A view with more features than samples, and than 512,
     costs O(n_samples^2 * n_features) instead: it is solved in the coordinates of its samples, with
-    the same result. CSR stays sparse. Memory: one block and n_features^2 numbers.
+    the same result. CSR is never made dense as a whole. Memory: one block and n_features^2 numbers.
 
     Directions that are copies of others or constant, up to rounding, are left out. In large
     float32 data products are rounded to float32 inside a block, and directions below 1e-5 of the
