@@ -324,7 +324,7 @@ class CCA(CoordinatedMixin, ImputeMixin, ReconstructionMixin, ClosedFormEstimato
         with the canonical correlations r in all directions of the views; for more than two views,
         minus the log-determinant of the correlations of all their variates. Half of it is the
         total correlation, in nats, of Gaussian views. Earlier components are taken out of every
-        view before permuting [4]_.
+        view before permuting (Winkler et al., 2020).
 
         Parameters
         ----------

@@ -137,6 +137,8 @@ class DCCAE(DeepCorrelationMixin, GradientEstimator):
     ----------
     .. [1] Wang, W., Arora, R., Livescu, K. and Bilmes, J. "On deep multi-view representation
        learning." ICML 2015.
+    .. [2] Chapman, J., Wells, L. and Lawry Aguila, A. "Unconstrained stochastic CCA: unifying
+       multiview and self-supervised learning." ICLR 2024.
 
     Examples
     --------

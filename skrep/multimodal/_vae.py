@@ -34,15 +34,11 @@ class MultimodalVAE(LatentViewsMixin, GradientEstimator, EachViewMixin):
         \mathbb{E}_{q_S(z \mid x_S)} \sum_{v \in T} \lambda_v \log p(x_v \mid z)
         - \beta\, \mathrm{KL}(q_S(z \mid x_S) \,\|\, N(0, I))
 
-    ================== ============================== ================= ======================
-    experts            subsets S                      views T           prior in the product
-    ================== ============================== ================= ======================
-    product [1]_       all views; each alone; with    those of S        yes
-                       three or more, random ones
-    mixture [2]_       each view alone                all present       (no product)
-    mixture of         all that are not empty         all present       no
-    products [3]_
-    ================== ============================== ================= ======================
+    - product [1]_: S runs over all views, each view alone and, of three or more, random subsets; T
+      are those of S; the prior is one of the experts.
+    - mixture [2]_: S runs over each view alone, T are all views present, and nothing is multiplied.
+    - mixture of products [3]_: S runs over all subsets that are not empty, T are all views present,
+      and the prior is no expert.
 
     Absent views drop out of S and of T. The posterior of the code is the product over the views
     present, or the even mixture of the :math:`q_S`. With one view there is one subset: the last

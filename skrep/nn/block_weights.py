@@ -23,6 +23,11 @@ def pathway_blocks(above: Sequence[int], below: Sequence[int]) -> Blocks:
     ----------
     above, below : sequence of int
         Width of each pathway; of one pathway there is nothing to be kept apart.
+
+    Returns
+    -------
+    tuple of (slice, slice) or None
+        Rows and columns of each block; None for one pathway.
     """
     if len(above) == 1:
         return None
@@ -51,6 +56,10 @@ def add_from_below(
         Where they are not zero.
     gain : float, default=1.0
         How often they count.
+
+    Returns
+    -------
+    Tensor of shape (rows, n_above)
     """
     if blocks is None:
         return torch.addmm(total, below, weight.T, alpha=gain)
@@ -64,7 +73,25 @@ def add_from_below(
 def add_from_above(
     total: Tensor, above: Tensor, weight: Tensor, blocks: Blocks, gain: float = 1.0
 ) -> Tensor:
-    """Return total + gain * above W, (rows, n_below); parameters as in `add_from_below`."""
+    """Return total + gain * above W, (rows, n_below).
+
+    Parameters
+    ----------
+    total : Tensor of shape (n_below,) or (rows, n_below)
+        What it is added to.
+    above : Tensor of shape (rows, n_above)
+        States of the upper layer.
+    weight : Tensor of shape (n_above, n_below)
+        Connections.
+    blocks : Blocks
+        Where they are not zero.
+    gain : float, default=1.0
+        How often they count.
+
+    Returns
+    -------
+    Tensor of shape (rows, n_below)
+    """
     if blocks is None:
         return torch.addmm(total, above, weight, alpha=gain)
     parts = [
@@ -81,12 +108,20 @@ def centred_moment(
 
     Parameters
     ----------
-    above, below : Tensor of shape (rows, n_above) and (rows, n_below)
-        States of two layers.
-    above_offset, below_offset : Tensor of shape (n_above,) and (n_below,)
-        What is subtracted.
+    above : Tensor of shape (rows, n_above)
+        States of the upper layer.
+    above_offset : Tensor of shape (n_above,)
+        What is subtracted from them.
+    below : Tensor of shape (rows, n_below)
+        States of the lower layer.
+    below_offset : Tensor of shape (n_below,)
+        What is subtracted from them.
     blocks : Blocks, default=None
         Where the layers are joined.
+
+    Returns
+    -------
+    Tensor of shape (n_above, n_below)
     """
     above, below = above - above_offset, below - below_offset
     if blocks is None:

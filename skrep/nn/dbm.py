@@ -717,7 +717,17 @@ class JoinedLayer(NamedTuple):
 
 
 def join_pathways(layers: Sequence[DoubledRBMModule]) -> JoinedLayer:
-    """Return the layer that one layer of each pathway makes, without connections across."""
+    """Return the layer that one layer of each pathway makes, without connections across.
+
+    Parameters
+    ----------
+    layers : sequence of DoubledRBMModule
+        One per pathway, at the same height.
+
+    Returns
+    -------
+    JoinedLayer
+    """
     return JoinedLayer(
         torch.block_diag(*(layer.weight.detach() for layer in layers)),
         torch.cat([layer.visible_bias.detach() for layer in layers]),

@@ -119,7 +119,17 @@ class MixedUnits(Units):
 
 
 def parts_of(units: Units) -> tuple[tuple[Units, slice], ...]:
-    """Return the blocks of one kind that a layer consists of, and where each stands."""
+    """Return the blocks of one kind that a layer consists of, and where each stands.
+
+    Parameters
+    ----------
+    units : Units
+        A layer, of one kind or mixed.
+
+    Returns
+    -------
+    tuple of (Units, slice)
+    """
     return units.parts if isinstance(units, MixedUnits) else ((units, slice(0, units.width)),)
 
 

@@ -165,6 +165,15 @@ class Clamped:
         """Return averages over a Gibbs chain of what its other side expects.
 
         Every row is moved by the same random numbers, so that it does not depend on its company.
+
+        Parameters
+        ----------
+        seed : int
+            Of these numbers.
+
+        Returns
+        -------
+        Expected
         """
         generator = torch.Generator(device=self.field.device).manual_seed(seed)
         count = self._count(len(self))
@@ -192,6 +201,17 @@ class Clamped:
 
         Independent draws where `summed_side` says so, else states of a Gibbs chain that starts
         at the data's means, after `n_steps`.
+
+        Parameters
+        ----------
+        generator : torch.Generator
+            Source of the draws.
+        n_steps : int
+            Length of the chain.
+
+        Returns
+        -------
+        Tensor of shape (rows, n_absent)
         """
         side, count = self.summed_side(), self._count(len(self))
         if side == "absent":
@@ -211,7 +231,19 @@ class Clamped:
 
 
 def uniform_like(like: Tensor, generator: torch.Generator) -> Tensor:
-    """Return draws from [0, 1), of the shape and kind of `like`."""
+    """Return draws from [0, 1), of the shape and kind of `like`.
+
+    Parameters
+    ----------
+    like : Tensor
+        Of any shape.
+    generator : torch.Generator
+        Source of the draws.
+
+    Returns
+    -------
+    Tensor
+    """
     return torch.empty_like(like).uniform_(generator=generator)
 
 
@@ -221,7 +253,21 @@ def _pick(log_weight: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def variance_of(units: MixedUnits, mean: Tensor, count: Tensor | None) -> Tensor:
-    """Return the variance of every unit given the hidden ones, from its mean."""
+    """Return the variance of every unit given the hidden ones, from its mean.
+
+    Parameters
+    ----------
+    units : MixedUnits
+        Kinds of the units.
+    mean : Tensor of shape (rows, n_units)
+        Expected states.
+    count : Tensor of shape (rows, n_counted_views) or None
+        Words of each row, for counts.
+
+    Returns
+    -------
+    Tensor of shape (rows, n_units)
+    """
     parts = []
     for block, at, own in units.each(count):
         m = mean[:, at]
@@ -237,7 +283,23 @@ def variance_of(units: MixedUnits, mean: Tensor, count: Tensor | None) -> Tensor
 def draw_alike(
     units: MixedUnits, field: Tensor, count: Tensor | None, generator: torch.Generator
 ) -> Tensor:
-    """Return states drawn given their fields, with the same random numbers in every row."""
+    """Return states drawn given their fields, with the same random numbers in every row.
+
+    Parameters
+    ----------
+    units : MixedUnits
+        Kinds of the units.
+    field : Tensor of shape (rows, n_units)
+        What they hear.
+    count : Tensor of shape (rows, n_counted_views) or None
+        Words of each row, for counts.
+    generator : torch.Generator
+        Source of the draws.
+
+    Returns
+    -------
+    Tensor of shape (rows, n_units)
+    """
     parts = []
     for block, at, own in units.each(count):
         parts.append(_draw_block_alike(block, field[:, at], own, generator))

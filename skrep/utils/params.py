@@ -29,6 +29,10 @@ PARAMS: Final[dict[str, str]] = {
         view, or by one per feature, so that a learning rate means the same on any data. What
         comes out is in the units that went in. One for all views, a dict by view name, or a tuple
         by position.""",
+    "weight_by_correlation": """bool, default=False
+        Whether codes are multiplied by their canonical correlation, so that in distances between
+        codes of different views the components count by how far they can be trusted. For
+        retrieval.""",
     "max_epochs": """int, default=100
         Passes over the data, at most.""",
     "batch_size": """int, default=128
