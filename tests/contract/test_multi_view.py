@@ -87,10 +87,67 @@ def test_absent_views_are_refused_by_name(case, seed):
     if get_tags(case.make()).absent_views:
         pytest.skip(f"{case.name} takes incomplete samples")
     views = case.views(seed)
+    with pytest.raises(MissingViewError, match=rf"'{views.names[1]}' is absent for 7 of 120"):
+        case.make().fit(with_holes(views))
+
+
+def with_holes(views):
+    """Return the views, the second one absent in the first seven rows."""
     holes = np.array(views.arrays[1], dtype=float)
     holes[:7] = np.nan
-    with pytest.raises(MissingViewError, match=rf"'{views.names[1]}' is absent for 7 of 120"):
-        case.make().fit(Views((views.arrays[0], holes), views.names))
+    return Views((views.arrays[0], holes), views.names)
+
+
+@ROWS
+def test_incomplete_samples_are_fitted_and_coded(case, seed):
+    tags = get_tags(case.make())
+    if not tags.absent_views:
+        pytest.skip(f"{case.name} needs every view of every sample")
+    views = with_holes(case.views(seed))
+    fitted = case.make().fit(views)
+    each = fitted.transform_each(views)
+    assert each.names == views.names
+    assert np.isnan(each.arrays[1][:7]).all()
+    assert np.isfinite(each.arrays[1][7:]).all()
+    alone = fitted.transform((views.arrays[0], None))
+    first = alone.arrays[0] if tags.coordinated else alone
+    np.testing.assert_allclose(first, each.arrays[0], rtol=1e-3, atol=1e-4)
+    assert np.isfinite(first).all()
+
+
+@ROWS
+def test_imputation_fills_what_is_absent_and_nothing_else(case, seed):
+    if not get_tags(case.make()).imputation:
+        pytest.skip(f"{case.name} does not impute")
+    views = case.views(seed)
+    fitted = case.make().fit(views)
+    holes = with_holes(views)
+    filled = fitted.impute(holes)
+    assert isinstance(filled, Views)
+    assert np.isfinite(np.asarray(filled)).all()
+    np.testing.assert_array_equal(filled.arrays[0], views.arrays[0])
+    np.testing.assert_array_equal(filled.arrays[1][7:], views.arrays[1][7:])
+    as_tuple = fitted.impute(tuple(holes.arrays))
+    assert isinstance(as_tuple, tuple)
+    np.testing.assert_allclose(as_tuple[1], filled.arrays[1], rtol=1e-4, atol=1e-5)
+    frame = fitted.impute(holes.to_frame())
+    assert list(frame.columns) == list(holes.to_frame().columns)
+    with pytest.raises(ValueError, match="one array"):
+        fitted.impute(views.arrays[0])
+
+
+@ROWS
+def test_draws_given_the_rest_keep_what_is_there(case, seed):
+    if not get_tags(case.make()).conditional:
+        pytest.skip(f"{case.name} draws no views given others")
+    views = case.views(seed)
+    fitted = case.make().fit(views)
+    holes = with_holes(views)
+    first, again = (fitted.sample_given(holes, 2, random_state=3) for _ in range(2))
+    assert len(first) == 2
+    for draw, same in zip(first, again, strict=True):
+        np.testing.assert_array_equal(np.asarray(draw), np.asarray(same))
+        np.testing.assert_array_equal(draw.arrays[1][7:], views.arrays[1][7:])
 
 
 @ROWS
