@@ -24,7 +24,7 @@ class DCCAE(DeepCorrelationMixin, GradientEstimator):
     correlation alone would latch on to noise. Choose it over `DCCA` for small or noisy data, and
     to reconstruct a view or fill in one that is absent.
 
-    Objective, to be minimised [1]_, with :math:`\rho_j` the canonical correlations of a batch's
+    Objective, to be minimised [1]_ (by default; `objective` offers others), with :math:`\rho_j` the canonical correlations of a batch's
     codes (for more than two views those of the generalised problem) and :math:`d_v` features in
     view :math:`v`:
 
@@ -128,7 +128,7 @@ class DCCAE(DeepCorrelationMixin, GradientEstimator):
     `partial_fit` makes a pass and takes the final CCA of that data alone, so pass as many rows as
     you can. A decoder is trained on the code of its own view; `inverse_transform` gives each the
     mean of the codes that are there, `impute` the same, drawn in by what the correlations leave
-    open. Codes times `correlations_` weigh components for retrieval. Departures from [1]_: a start
+    open. Departures from [1]_: a start
     at linear CCA, and of the decoders at the regression on its variates, in place of layer-wise
     pre-training, a ridge relative to the codes' variance, an error per feature, and more than two
     views.

@@ -169,8 +169,9 @@ class MultimodalDBM(BoundMixin, ImputeMixin, SampleGivenMixin, GradientEstimator
     then a part; it settles on one way to fill them. `impute` averages what ten
     Gibbs chains of 20 steps with the present views clamped expect, the same random numbers for
     every row and fixed by `fit`; `sample_given` takes the state after 200 such steps. Chains start
-    from a pass up from what is present and down again, and pathways that hear little from above
-    may stay near there. An absent view of word counts gets the mean number of words of `fit`.
+    from a pass up from what is present and down again, and may stay in the way of filling an absent
+    view that they start near: where views are strongly coupled, an image imputed from a label alone
+    can be worse than the mean image; `MultimodalRBM` does that better. An absent view of word counts gets the mean number of words of `fit`.
 
     `free_energy` is the bound without log Z, with its sign turned: at least the true free energy.
     `log_partition` anneals the odd layers with the even ones summed out, and is exact where one
