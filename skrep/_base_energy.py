@@ -9,6 +9,7 @@ import torch
 from sklearn.utils.validation import check_array
 from torch import Tensor
 
+from skrep._base_networks import per_view
 from skrep.base import ModuleSpec
 from skrep.engine.seeding import make_generator
 from skrep.engine.trainer import Trainer
@@ -16,7 +17,8 @@ from skrep.functional.annealing import LogMean
 from skrep.mixins import LogPartition
 from skrep.nn.rbm import MAX_STATES, ContrastiveSettings, RBMModule
 from skrep.nn.scaling import ViewScaler
-from skrep.utils.domains import DOMAINS
+from skrep.nn.units import VISIBLE_UNITS
+from skrep.utils.domains import DOMAINS, check_domains
 from skrep.utils.settings import Gradient, Sparsity
 from skrep.utils.validation import CheckedViews
 
@@ -29,7 +31,9 @@ __all__ = [
     "contrastive_settings",
     "draw_samples",
     "estimate_log_partition",
+    "refuse_outside",
     "row_sums",
+    "view_kinds",
     "warn_of_spread",
     "weights_in_input_units",
     "working_moments",
@@ -289,3 +293,36 @@ def warn_of_spread(found: LogMean, n_chains: int, n_temperatures: int, stackleve
             UserWarning,
             stacklevel=stacklevel,
         )
+
+
+def view_kinds(visible: Any, names: Sequence[str]) -> list[str]:
+    """Return the kind of units of every view.
+
+    Raises
+    ------
+    ValueError
+        If there is no such kind, or names or number do not match the views.
+    """
+    kinds = per_view(visible, names, "visible")
+    for name, kind in zip(names, kinds, strict=True):
+        if not (isinstance(kind, str) and kind in VISIBLE_UNITS):
+            raise ValueError(
+                f"`visible` of view {name!r} must be one of {', '.join(map(repr, VISIBLE_UNITS))}. "
+                f"Got {kind!r}."
+            )
+    return kinds
+
+
+def refuse_outside(checked: CheckedViews, kinds: Sequence[str]) -> None:
+    """Raise for values outside the domain of their view's units; absent rows pass.
+
+    Raises
+    ------
+    ValueError
+        Naming view, row and value.
+    """
+    check_domains(
+        checked,
+        [VISIBLE_UNITS[kind].domain for kind in kinds],
+        [f"visible={kind!r}" for kind in kinds],
+    )

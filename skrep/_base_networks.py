@@ -13,6 +13,7 @@ from skrep.nn.activations import ACTIVATIONS
 from skrep.nn.linear_path import WithLinearPath, silence
 from skrep.nn.mlp import MLP
 from skrep.nn.scaling import ViewScaler
+from skrep.utils.settings import SCALINGS
 from skrep.utils.sklearn_private import Interval, StrOptions
 from skrep.utils.statistics import Moments
 
@@ -21,12 +22,15 @@ __all__ = [
     "beside",
     "call_factory",
     "check_factory",
+    "check_scaling",
     "feature_weights",
+    "has_sizes_per_view",
     "linear_layer",
     "make_scaler",
     "networks",
     "per_view",
     "principal_maps",
+    "sizes_per_view",
     "view_shares",
     "view_variances",
 ]
@@ -145,6 +149,36 @@ def make_scaler(spec: ModuleSpec, scalings: Sequence[str | None]) -> ViewScaler:
         centres.append(moments.mean)
         scales.append(scale)
     return ViewScaler([_tensor(c) for c in centres], [_tensor(s) for s in scales], variances)
+
+
+def check_scaling(scaling: Any, names: Sequence[str]) -> None:
+    """Raise unless `scaling` is one that every view knows.
+
+    Raises
+    ------
+    ValueError
+        If it is not, or names or number do not match the views.
+    """
+    for value in per_view(scaling, names, "scaling"):
+        if value is not None and not (isinstance(value, str) and value in SCALINGS):
+            raise ValueError(
+                f"`scaling` must be 'view', 'feature' or None for every view. Got {value!r}."
+            )
+
+
+def has_sizes_per_view(hidden_layer_sizes: Any) -> bool:
+    """Tell whether hidden layer sizes are given for each view: a dict, or a tuple of tuples."""
+    return isinstance(hidden_layer_sizes, dict) or (
+        isinstance(hidden_layer_sizes, tuple)
+        and any(isinstance(sizes, (tuple, list)) for sizes in hidden_layer_sizes)
+    )
+
+
+def sizes_per_view(hidden_layer_sizes: Any, names: Sequence[str]) -> list[Any]:
+    """Return hidden layer sizes for each view, from one setting for all or one for each."""
+    if has_sizes_per_view(hidden_layer_sizes):
+        return per_view(hidden_layer_sizes, names, "hidden_layer_sizes")
+    return [hidden_layer_sizes] * len(names)
 
 
 def view_shares(spec: ModuleSpec, view_weights: Any) -> np.ndarray:

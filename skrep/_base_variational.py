@@ -15,7 +15,7 @@ from skrep.nn.likelihoods import LIKELIHOODS, Gaussian
 from skrep.nn.likelihoods import Likelihood as LikelihoodModule
 from skrep.nn.scaling import ViewScaler
 from skrep.nn.vae import LogCounts
-from skrep.utils.domains import DOMAINS
+from skrep.utils import domains
 from skrep.utils.settings import Likelihood
 from skrep.utils.validation import CheckedViews
 
@@ -85,16 +85,11 @@ def check_likelihoods(likelihood: Any, checked: CheckedViews) -> None:
 
 def check_domains(checked: CheckedViews, kinds: Sequence[str]) -> None:
     """Raise for values, of views that are present, that a likelihood does not describe."""
-    for i, (name, array, kind) in enumerate(zip(checked.names, checked.arrays, kinds, strict=True)):
-        domain = LIKELIHOODS[kind].domain
-        if domain == "real":
-            continue
-        there = None if checked.present is None else checked.present[:, i]
-        DOMAINS[domain](
-            array if there is None or there.all() else array[there],
-            view=name if len(checked.names) > 1 else None,
-            argument=f"likelihood={kind!r}",
-        )
+    domains.check_domains(
+        checked,
+        [LIKELIHOODS[kind].domain for kind in kinds],
+        [f"likelihood={kind!r}" for kind in kinds],
+    )
 
 
 def fitted_kinds(likelihoods: Any) -> list[str]:

@@ -10,7 +10,13 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from skrep._base_networks import NETWORK_CONSTRAINTS, feature_weights, make_scaler, per_view
+from skrep._base_networks import (
+    NETWORK_CONSTRAINTS,
+    check_scaling,
+    feature_weights,
+    make_scaler,
+    per_view,
+)
 from skrep.base import GradientEstimator, ModuleSpec
 from skrep.engine.greedy import Layer, layer_plan, make_rbm_layer, train_greedily
 from skrep.engine.plan import TrainingPlan
@@ -21,7 +27,7 @@ from skrep.nn.mlp import MLP
 from skrep.nn.module import RepresentationModule
 from skrep.nn.scaling import ViewScaler
 from skrep.nn.units import BernoulliUnits, GaussianUnits, Units
-from skrep.utils.domains import DOMAINS
+from skrep.utils.domains import check_domains
 from skrep.utils.settings import SCALINGS, Pretraining
 from skrep.utils.sklearn_private import StrOptions
 from skrep.utils.validation import CheckedViews
@@ -192,18 +198,10 @@ class DeepAutoencoder(ReconstructionErrorMixin, ReconstructionMixin, GradientEst
         MLP(self.hidden_layer_sizes)
         if self.pretrain is not None:
             Pretraining.of(self.pretrain).check()
-        for value in per_view(self.scaling, checked.names, "scaling"):
-            if value is not None and value not in SCALINGS:
-                raise ValueError(
-                    f"`scaling` must be 'view', 'feature' or None for every view. Got {value!r}."
-                )
+        check_scaling(self.scaling, checked.names)
         if self.loss == "cross_entropy":
-            for name, array in zip(checked.names, checked.arrays, strict=True):
-                DOMAINS["unit_interval"](
-                    array,
-                    view=name if len(checked.names) > 1 else None,
-                    argument="loss='cross_entropy'",
-                )
+            n_views = len(checked.names)
+            check_domains(checked, ["unit_interval"] * n_views, ["loss='cross_entropy'"] * n_views)
 
     # -- building ---------------------------------------------------------------------------
 

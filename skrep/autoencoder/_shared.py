@@ -10,6 +10,7 @@ from skrep._base_networks import (
     NETWORK_CONSTRAINTS,
     beside,
     check_factory,
+    check_scaling,
     feature_weights,
     linear_layer,
     make_scaler,
@@ -23,7 +24,7 @@ from skrep.nn.activations import ACTIVATIONS, activation
 from skrep.nn.autoencoder import AutoencoderModule, CodeSparsity, Corruptor, TiedDecoder
 from skrep.nn.mlp import MLP
 from skrep.nn.scaling import ViewScaler
-from skrep.utils.domains import DOMAINS
+from skrep.utils.domains import check_domains
 from skrep.utils.settings import SCALINGS
 from skrep.utils.sklearn_private import StrOptions
 from skrep.utils.validation import CheckedViews
@@ -59,11 +60,7 @@ class AutoencoderMixin(ReconstructionMixin, ReconstructionErrorMixin):
         check_factory(estimator.encoder, "encoder")
         check_factory(estimator.decoder, "decoder")
         MLP(estimator.hidden_layer_sizes)
-        for value in per_view(estimator.scaling, checked.names, "scaling"):
-            if value is not None and not (isinstance(value, str) and value in SCALINGS):
-                raise ValueError(
-                    f"`scaling` must be 'view', 'feature' or None for every view. Got {value!r}."
-                )
+        check_scaling(estimator.scaling, checked.names)
         if estimator.decoder == "tied" and estimator.encoder is not None:
             raise ValueError(
                 "`decoder='tied'` reuses the weights of the default encoder, but `encoder` is a "
@@ -77,12 +74,9 @@ class AutoencoderMixin(ReconstructionMixin, ReconstructionErrorMixin):
             )
         domain = _RANGES.get(estimator.output_activation)
         if domain is not None:
-            for name, array in zip(checked.names, checked.arrays, strict=True):
-                DOMAINS[domain](
-                    array,
-                    view=name if len(checked.names) > 1 else None,
-                    argument=f"output_activation={estimator.output_activation!r}",
-                )
+            n_views = len(checked.names)
+            argument = f"output_activation={estimator.output_activation!r}"
+            check_domains(checked, [domain] * n_views, [argument] * n_views)
 
 
 def build(

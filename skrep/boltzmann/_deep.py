@@ -7,12 +7,11 @@ import numpy as np
 import torch
 
 from skrep._base_deep import BoundMixin, WorkingData, check_pretraining, plan_layer
-from skrep._base_energy import check_trainer
+from skrep._base_energy import check_trainer, refuse_outside
 from skrep.base import TRAINING_CONSTRAINTS, ModuleSpec
 from skrep.engine.plan import TrainingPlan
 from skrep.nn.scaling import ViewScaler
 from skrep.nn.units import VISIBLE_UNITS
-from skrep.utils.domains import DOMAINS
 from skrep.utils.settings import Pretraining
 from skrep.utils.sklearn_private import Interval, StrOptions
 from skrep.utils.validation import CheckedViews
@@ -57,11 +56,7 @@ class DeepMixin(BoundMixin):
 
     def _refuse_outside(self, checked: CheckedViews) -> None:
         kind = self.visible  # type: ignore[attr-defined]
-        several = len(checked.names) > 1
-        for name, array in zip(checked.names, checked.arrays, strict=True):
-            DOMAINS[VISIBLE_UNITS[kind].domain](
-                array, view=name if several else None, argument=f"visible={kind!r}"
-            )
+        refuse_outside(checked, [kind] * len(checked.names))
 
     # -- building ---------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from skrep._base_energy import (
     contrastive_settings,
     draw_samples,
     estimate_log_partition,
+    refuse_outside,
     row_sums,
     weights_in_input_units,
     working_moments,
@@ -35,7 +36,6 @@ from skrep.mixins import (
 from skrep.nn.module import Batch
 from skrep.nn.rbm import RBMModule, make_rbm
 from skrep.nn.units import HIDDEN_UNITS, VISIBLE_UNITS
-from skrep.utils.domains import DOMAINS
 from skrep.utils.settings import Gradient, Sparsity
 from skrep.utils.sklearn_private import Interval, StrOptions
 from skrep.utils.validation import CheckedViews
@@ -229,11 +229,7 @@ class RBM(EnergyMixin, DensityMixin, GenerativeMixin, ReconstructionMixin, Gradi
         self._refuse_outside(checked)
 
     def _refuse_outside(self, checked: CheckedViews) -> None:
-        several = len(checked.names) > 1
-        for name, array in zip(checked.names, checked.arrays, strict=True):
-            DOMAINS[VISIBLE_UNITS[self.visible].domain](
-                array, view=name if several else None, argument=f"visible={self.visible!r}"
-            )
+        refuse_outside(checked, [self.visible] * len(checked.names))
 
     def _own_optimizer(self) -> Any:
         momentum = Gradient.of(self.gradient).momentum

@@ -24,9 +24,9 @@ class DCCAE(DeepCorrelationMixin, GradientEstimator):
     correlation alone would latch on to noise. Choose it over `DCCA` for small or noisy data, and
     to reconstruct a view or fill in one that is absent.
 
-    Objective, to be minimised [1]_ (by default; `objective` offers others), with :math:`\rho_j` the canonical correlations of a batch's
-    codes (for more than two views those of the generalised problem) and :math:`d_v` features in
-    view :math:`v`:
+    Objective, to be minimised [1]_ (by default; `objective` offers others), with :math:`\rho_j`
+    the canonical correlations of a batch's codes (for more than two views those of the generalised
+    problem) and :math:`d_v` features in view :math:`v`:
 
     .. math:: -\sum_{j=1}^{k} \rho_j\big(f_1(x_1), \dots, f_V(x_V)\big)
         + \frac{\gamma}{V} \sum_v \frac{1}{n d_v} \sum_i \| x_{iv} - g_v(f_v(x_{iv})) \|^2

@@ -13,6 +13,7 @@ from skrep._base_networks import (
     beside,
     call_factory,
     check_factory,
+    check_scaling,
     linear_layer,
     make_scaler,
     per_view,
@@ -58,11 +59,7 @@ class DeepCorrelationMixin(TrainedCorrelationMixin):
         names = checked.names
         for factory in per_view(estimator.encoder, names, "encoder"):
             check_factory(factory, "encoder")
-        for value in per_view(estimator.scaling, names, "scaling"):
-            if value is not None and not (isinstance(value, str) and value in SCALINGS):
-                raise ValueError(
-                    f"`scaling` must be 'view', 'feature' or None for every view. Got {value!r}."
-                )
+        check_scaling(estimator.scaling, names)
         self._check_layers(checked)
         self._check_rows(checked)
         super()._check_parameters(checked)

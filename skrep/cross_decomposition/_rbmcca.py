@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import torch
 
-from skrep._base_energy import check_trainer, row_sums, working_moments
+from skrep._base_energy import check_trainer, refuse_outside, row_sums, view_kinds, working_moments
 from skrep._base_networks import per_view
 from skrep.base import TRAINING_CONSTRAINTS, GradientEstimator, ModuleSpec
 from skrep.cross_decomposition._trained import (
@@ -22,7 +22,6 @@ from skrep.nn.rbm import ContrastiveSettings, RBMModule, make_rbm
 from skrep.nn.rbmcca import RBMCCAModule
 from skrep.nn.scaling import ViewScaler
 from skrep.nn.units import VISIBLE_UNITS, BernoulliUnits
-from skrep.utils.domains import DOMAINS
 from skrep.utils.settings import Gradient
 from skrep.utils.sklearn_private import Interval, StrOptions
 from skrep.utils.validation import CheckedViews
@@ -215,21 +214,8 @@ class RBMCCA(TrainedCorrelationMixin, GradientEstimator):
             )
         check_trainer(self.trainer)
         self._check_sizes(checked)
-        for name, kind, array in zip(
-            checked.names, self._kinds(checked.names), checked.arrays, strict=True
-        ):
-            DOMAINS[VISIBLE_UNITS[kind].domain](array, view=name, argument=f"visible={kind!r}")
+        refuse_outside(checked, view_kinds(self.visible, checked.names))
         super()._check_parameters(checked)
-
-    def _kinds(self, names: tuple[str, ...]) -> list[str]:
-        kinds = per_view(self.visible, names, "visible")
-        for name, kind in zip(names, kinds, strict=True):
-            if not (isinstance(kind, str) and kind in VISIBLE_UNITS):
-                raise ValueError(
-                    f"`visible` of view {name!r} must be one of {sorted(VISIBLE_UNITS)}. "
-                    f"Got {kind!r}."
-                )
-        return kinds
 
     def _check_sizes(self, checked: CheckedViews) -> None:
         k, names = self.n_components, checked.names
@@ -253,7 +239,7 @@ class RBMCCA(TrainedCorrelationMixin, GradientEstimator):
 
     def _make_module(self, spec: ModuleSpec) -> RBMCCAModule:
         refuse_constant(spec)
-        kinds = self._kinds(spec.names)
+        kinds = view_kinds(self.visible, spec.names)
         moments = working_moments(spec, [VISIBLE_UNITS[kind].quadratic for kind in kinds])
         parts = [
             (t.split(spec.widths) if t is not None else [None] * len(kinds))

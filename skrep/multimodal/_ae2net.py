@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from skrep._base_networks import NETWORK_CONSTRAINTS, make_scaler, per_view
+from skrep._base_networks import NETWORK_CONSTRAINTS, check_scaling, make_scaler, per_view
 from skrep._base_views import EachViewMixin, ImputeMixin
 from skrep.base import GradientEstimator, ModuleSpec
 from skrep.engine.block_adam import BlockAdam
@@ -197,11 +197,7 @@ class AE2Net(
         super()._check_parameters(checked)
         MLP(self.inner_layer_sizes)
         MLP(self.degradation_layer_sizes)
-        for value in per_view(self.scaling, checked.names, "scaling"):
-            if value is not None and not (isinstance(value, str) and value in SCALINGS):
-                raise ValueError(
-                    f"`scaling` must be 'view', 'feature' or None for every view. Got {value!r}."
-                )
+        check_scaling(self.scaling, checked.names)
         if self.activation == "softmax":
             raise ValueError(
                 "`activation='softmax'` is not elementwise, as the solver of codes needs it. Pass "

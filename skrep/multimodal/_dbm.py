@@ -22,7 +22,7 @@ from skrep._base_deep import (
     make_doubled_layer,
     plan_layer,
 )
-from skrep._base_energy import check_trainer, working_moments
+from skrep._base_energy import check_trainer, refuse_outside, view_kinds, working_moments
 from skrep._base_networks import per_view
 from skrep._base_views import EachViewMixin, ImputeMixin, SampleGivenMixin
 from skrep.base import TRAINING_CONSTRAINTS, GradientEstimator, ModuleSpec
@@ -33,7 +33,7 @@ from skrep.engine.seeding import make_generator
 from skrep.engine.trainer import Trainer
 from skrep.functional.annealing import LogMean
 from skrep.mixins import LogPartition
-from skrep.multimodal._view_units import check_domains, view_kinds, word_counts
+from skrep.multimodal._view_units import word_counts
 from skrep.nn.block_weights import Blocks, pathway_blocks
 from skrep.nn.dbm import DBMModule, DoubledRBMModule, compose_layers, join_pathways
 from skrep.nn.mixed_units import MixedUnits
@@ -166,12 +166,12 @@ class MultimodalDBM(BoundMixin, ImputeMixin, SampleGivenMixin, GradientEstimator
     would learn nothing.
 
     What is absent: `transform` and `score_samples` take the mean field, of which absent units are
-    then a part; it settles on one way to fill them. `impute` averages what ten
-    Gibbs chains of 20 steps with the present views clamped expect, the same random numbers for
-    every row and fixed by `fit`; `sample_given` takes the state after 200 such steps. Chains start
-    from a pass up from what is present and down again, and may stay in the way of filling an absent
-    view that they start near: where views are strongly coupled, an image imputed from a label alone
-    can be worse than the mean image; `MultimodalRBM` does that better. An absent view of word counts gets the mean number of words of `fit`.
+    then a part; it settles on one way to fill them. `impute` averages what ten Gibbs chains of 20
+    steps with the present views clamped expect, the same random numbers for every row and fixed by
+    `fit`; `sample_given` takes the state after 200 such steps. Chains start from a pass up from
+    what is present and down again, and may stay where they start: where views are strongly coupled,
+    an image imputed from a label alone can be worse than the mean image. `MultimodalRBM` imputes
+    better there. An absent view of word counts gets the mean number of words of `fit`.
 
     `free_energy` is the bound without log Z, with its sign turned: at least the true free energy.
     `log_partition` anneals the odd layers with the even ones summed out, and is exact where one
@@ -281,7 +281,7 @@ class MultimodalDBM(BoundMixin, ImputeMixin, SampleGivenMixin, GradientEstimator
         return found
 
     def _refuse_outside(self, checked: CheckedViews) -> None:
-        check_domains(checked, self.visible)
+        refuse_outside(checked, view_kinds(self.visible, checked.names))
 
     # -- building ---------------------------------------------------------------------------
 

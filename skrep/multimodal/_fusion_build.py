@@ -12,12 +12,15 @@ from torch import Tensor, nn
 from skrep._base_networks import (
     beside,
     check_factory,
+    has_sizes_per_view,
     linear_layer,
     make_scaler,
     networks,
     per_view,
+    sizes_per_view,
     view_shares,
 )
+from skrep._base_variational import check_likelihoods
 from skrep.base import ModuleSpec
 from skrep.multimodal._fusion_start import Start, Working, principal_start
 from skrep.nn.fusion import (
@@ -42,7 +45,7 @@ from skrep.nn.multimodal_autoencoder import (
 )
 from skrep.nn.scaling import ViewScaler
 from skrep.utils import settings
-from skrep.utils.domains import DOMAINS
+from skrep.utils.columns import column_slices
 from skrep.utils.validation import CheckedViews
 
 __all__ = ["build", "check_networks", "fusion_of", "likelihood_settings"]
@@ -60,8 +63,7 @@ class _Parts(NamedTuple):
 
     @property
     def slices(self) -> list[slice]:
-        ends = np.cumsum(self.spec.widths)
-        return [slice(int(e - w), int(e)) for e, w in zip(ends, self.spec.widths, strict=True)]
+        return column_slices(self.spec.widths)
 
 
 def fusion_of(estimator: Any, n_views: int) -> settings.Fusion:
@@ -105,33 +107,15 @@ def check_networks(estimator: Any, checked: CheckedViews) -> None:
     for argument in ("encoder", "decoder"):
         for factory in per_view(getattr(estimator, argument), checked.names, argument):
             check_factory(factory, argument)
-    for sizes in _sizes(estimator, checked.names):
+    for sizes in sizes_per_view(estimator.hidden_layer_sizes, checked.names):
         MLP(sizes)
-    kinds = likelihood_settings(estimator, checked.names)
-    for name, array, setting in zip(checked.names, checked.arrays, kinds, strict=True):
-        setting.check()
-        if checked.present is not None:
-            array = array[checked.present[:, checked.names.index(name)]]
-        DOMAINS[LIKELIHOODS[setting.kind].domain](
-            array,
-            view=name if n_views > 1 else None,
-            argument=f"likelihood={setting.kind!r}",
-        )
+    check_likelihoods(estimator.likelihood, checked)
 
 
 def _is_per_view(argument: str, value: Any) -> bool:
-    if argument != "hidden_layer_sizes":
-        return isinstance(value, (dict, tuple))
-    return isinstance(value, dict) or (
-        isinstance(value, tuple) and any(isinstance(v, (tuple, list)) for v in value)
-    )
-
-
-def _sizes(estimator: Any, names: Sequence[str]) -> list[Any]:
-    value = estimator.hidden_layer_sizes
-    if not _is_per_view("hidden_layer_sizes", value):
-        return [value] * len(names)
-    return per_view(value, names, "hidden_layer_sizes")
+    if argument == "hidden_layer_sizes":
+        return has_sizes_per_view(value)
+    return isinstance(value, (dict, tuple))
 
 
 def _designs(estimator: Any, names: Sequence[str]) -> list[SimpleNamespace]:
@@ -139,7 +123,7 @@ def _designs(estimator: Any, names: Sequence[str]) -> list[SimpleNamespace]:
     rows = zip(
         per_view(estimator.encoder, names, "encoder"),
         per_view(estimator.decoder, names, "decoder"),
-        _sizes(estimator, names),
+        sizes_per_view(estimator.hidden_layer_sizes, names),
         strict=True,
     )
     return [

@@ -7,12 +7,12 @@ from typing import Any, ClassVar
 
 from torch import nn
 
-from skrep._base_networks import networks
+from skrep._base_networks import networks, sizes_per_view
 from skrep._base_variational import before_counts
 from skrep._base_views import EachViewMixin
 from skrep.base import GradientEstimator, ModuleSpec
 from skrep.engine.trainer import Trainer
-from skrep.multimodal._latent_build import build_blocks, linear_encoder, sizes_per_view
+from skrep.multimodal._latent_build import build_blocks, linear_encoder
 from skrep.multimodal._variational import LATENT_CONSTRAINTS, LatentViewsMixin
 from skrep.nn.jmvae import JMVAEModule
 from skrep.nn.mlp import MLP

@@ -1,6 +1,5 @@
 """Networks, likelihoods and start of the models that generate views from one code."""
 
-from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -8,7 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from skrep._base_networks import beside, networks, per_view
+from skrep._base_networks import beside, networks, per_view, sizes_per_view
 from skrep._base_variational import (
     LinearStart,
     before_counts,
@@ -22,17 +21,10 @@ from skrep._base_variational import (
 from skrep.base import ModuleSpec
 from skrep.nn.likelihoods import Likelihood as LikelihoodModule
 from skrep.nn.scaling import ViewScaler
+from skrep.utils.columns import column_slices
 from skrep.utils.validation import CheckedViews
 
-__all__ = ["Blocks", "build_blocks", "linear_encoder", "sizes_per_view"]
-
-
-def sizes_per_view(value: Any, names: Sequence[str]) -> list[Any]:
-    """Return hidden layer sizes for each view: one setting for all, a dict, a tuple of tuples."""
-    nested = isinstance(value, tuple) and bool(value) and not np.isscalar(value[0])
-    if isinstance(value, dict) or nested:
-        return per_view(value, names, "hidden_layer_sizes")
-    return [value] * len(names)
+__all__ = ["Blocks", "build_blocks", "linear_encoder"]
 
 
 class Blocks(NamedTuple):
@@ -83,7 +75,7 @@ def build_blocks(
         start = linear_start(complete, scaler, parts)
         start_variances(parts, start.residual, start.noise)
     own_decoder = [f is None for f in per_view(estimator.decoder, spec.names, "decoder")]
-    for v, features in enumerate(_slices(spec.widths)):
+    for v, features in enumerate(column_slices(spec.widths)):
         if start is not None:
             linear = start.encoder(features, expert=experts)
             encoders[v] = beside(_with_room(linear, n_private, 2), encoders[v])
@@ -136,11 +128,6 @@ def _complete(spec: ModuleSpec) -> ModuleSpec | None:
     arrays = tuple(array[rows] for array in spec.data.arrays)
     data = CheckedViews(arrays, spec.names)
     return ModuleSpec(data, spec.n_components, spec.seed, spec.informed, spec.one_pass)
-
-
-def _slices(widths: Sequence[int]) -> list[slice]:
-    ends = np.cumsum(widths)
-    return [slice(int(end - width), int(end)) for end, width in zip(ends, widths, strict=True)]
 
 
 def _with_room(linear: nn.Linear, n_private: int, n_blocks: int) -> nn.Linear:

@@ -18,6 +18,8 @@ from skrep._base_energy import (
     contrastive_settings,
     draw_samples,
     estimate_log_partition,
+    refuse_outside,
+    view_kinds,
     weights_in_input_units,
     working_moments,
 )
@@ -36,7 +38,7 @@ from skrep.mixins import (
     LogPartition,
     ReconstructionMixin,
 )
-from skrep.multimodal._view_units import check_domains, view_kinds, word_counts
+from skrep.multimodal._view_units import word_counts
 from skrep.nn.mixed_units import MixedUnits
 from skrep.nn.module import Batch
 from skrep.nn.multimodal_rbm import MultimodalRBMModule
@@ -271,7 +273,7 @@ class MultimodalRBM(
             self.module_.set_rates(rates)
 
     def _refuse_outside(self, checked: CheckedViews) -> None:
-        check_domains(checked, self.visible)
+        refuse_outside(checked, view_kinds(self.visible, checked.names))
 
     def _own_optimizer(self) -> Any:
         momentum = Gradient.of(self.gradient).momentum

@@ -8,7 +8,7 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from skrep._base_networks import NETWORK_CONSTRAINTS, check_factory, per_view
+from skrep._base_networks import NETWORK_CONSTRAINTS, check_factory, per_view, sizes_per_view
 from skrep._base_variational import (
     PAIRS_AT_ONCE,
     Posterior,
@@ -23,7 +23,6 @@ from skrep._base_views import ImputeMixin, SampleGivenMixin
 from skrep.engine.data import ViewData
 from skrep.engine.inference import apply_in_chunks
 from skrep.mixins import DensityMixin, GenerativeMixin, ReconstructionMixin
-from skrep.multimodal._latent_build import sizes_per_view
 from skrep.nn.mlp import MLP
 from skrep.nn.module import Batch
 from skrep.utils.settings import Likelihood, Warmup

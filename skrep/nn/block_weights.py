@@ -10,6 +10,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from skrep.utils.columns import column_slices
+
 __all__ = ["Blocks", "add_from_above", "add_from_below", "centred_moment", "pathway_blocks"]
 
 #: Rows and columns of each pathway, in order and without gaps; None joins everything.
@@ -31,12 +33,7 @@ def pathway_blocks(above: Sequence[int], below: Sequence[int]) -> Blocks:
     """
     if len(above) == 1:
         return None
-    return tuple(zip(_columns(above), _columns(below), strict=True))
-
-
-def _columns(widths: Sequence[int]) -> list[slice]:
-    ends = [sum(widths[: i + 1]) for i in range(len(widths))]
-    return [slice(end - width, end) for end, width in zip(ends, widths, strict=True)]
+    return tuple(zip(column_slices(above), column_slices(below), strict=True))
 
 
 def add_from_below(

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from skrep.nn.units import CategoricalUnits, MultinomialUnits, Units
+from skrep.utils.columns import column_slices
 
 __all__ = ["MixedUnits", "parts_of"]
 
@@ -41,10 +42,10 @@ class MixedUnits(Units):
     def __init__(self, views: Sequence[Units]) -> None:
         super().__init__(tuple(width for view in views for width in view.widths))
         self.views = nn.ModuleList(views)
-        self.view_columns = _columns([view.width for view in views])
+        self.view_columns = tuple(column_slices([view.width for view in views]))
         blocks = _merged(views)
         self._blocks = nn.ModuleList(blocks)
-        self._columns = _columns([block.width for block in blocks])
+        self._columns = column_slices([block.width for block in blocks])
         self.quadratic_columns = tuple(at for block, at in self.parts if block.quadratic)
         self.counted_columns = tuple(at for block, at in self.parts if block.counted)
         self.quadratic = bool(self.quadratic_columns)
@@ -131,11 +132,6 @@ def parts_of(units: Units) -> tuple[tuple[Units, slice], ...]:
     tuple of (Units, slice)
     """
     return units.parts if isinstance(units, MixedUnits) else ((units, slice(0, units.width)),)
-
-
-def _columns(widths: Sequence[int]) -> tuple[slice, ...]:
-    ends = [sum(widths[: i + 1]) for i in range(len(widths))]
-    return tuple(slice(end - width, end) for end, width in zip(ends, widths, strict=True))
 
 
 def _merged(views: Sequence[Units]) -> list[Units]:

@@ -8,6 +8,8 @@ import numpy as np
 import scipy.linalg
 import scipy.sparse as sp
 
+from skrep.utils.columns import column_slices
+
 __all__ = [
     "BLOCK_BYTES",
     "NEGLIGIBLE",
@@ -59,10 +61,9 @@ class ViewMoments:
     """
 
     def __init__(self, widths: Sequence[int]) -> None:
-        ends = np.cumsum([0, *widths])
-        self.slices = tuple(slice(int(a), int(b)) for a, b in pairwise(ends))
+        self.slices = tuple(column_slices(widths))
         self.n_samples = 0
-        self.mean = np.zeros(int(ends[-1]))
+        self.mean = np.zeros(self.slices[-1].stop)
         self.precision = "float64"
         self._scatter = np.zeros((len(self.mean), len(self.mean)))
 

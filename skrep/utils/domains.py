@@ -5,17 +5,20 @@ first offender, so that a memory-mapped view is never loaded whole; CSR is never
 passes: it marks an absent row, and is judged where views are validated.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, Protocol
 
 import numpy as np
 from scipy import sparse
+
+from skrep.utils.validation import CheckedViews
 
 __all__ = [
     "DOMAINS",
     "DomainCheck",
     "check_binary",
     "check_counts",
+    "check_domains",
     "check_non_negative",
     "check_one_hot",
     "check_real",
@@ -276,6 +279,40 @@ DOMAINS: Final[dict[str, DomainCheck]] = {
     "counts": check_counts,
     "one_hot": check_one_hot,
 }
+
+
+def check_domains(checked: CheckedViews, domains: Sequence[str], arguments: Sequence[str]) -> None:
+    """Raise unless every view holds what is asked of it; rows of absent views pass.
+
+    Parameters
+    ----------
+    checked : CheckedViews
+        The views.
+    domains : sequence of str
+        A name in `DOMAINS` for each view.
+    arguments : sequence of str
+        For each view the option that asks for it, as in ``"likelihood='categorical'"``.
+
+    Raises
+    ------
+    ValueError
+        Naming view, row and value.
+
+    Examples
+    --------
+    >>> views = CheckedViews((np.eye(3), np.ones((3, 1))), ("label", "image"))
+    >>> check_domains(views, ["one_hot", "real"], ["visible='categorical'", "visible='gaussian'"])
+    """
+    several = len(checked.names) > 1
+    for i, (name, array, domain, argument) in enumerate(
+        zip(checked.names, checked.arrays, domains, arguments, strict=True)
+    ):
+        if domain == "one_hot" and checked.present is not None:
+            # Zeros stand in absent rows, which only here are outside; NaN passes, and rows keep
+            # their numbers.
+            dense = array.toarray() if sparse.issparse(array) else array
+            array = np.where(checked.present[:, i, None], dense, np.nan)
+        DOMAINS[domain](array, view=name if several else None, argument=argument)
 
 
 def _not_binary(values: np.ndarray) -> Any:

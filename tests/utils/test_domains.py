@@ -3,7 +3,8 @@ import pytest
 from scipy import sparse
 
 from skrep.utils import domains
-from skrep.utils.domains import DOMAINS
+from skrep.utils.domains import DOMAINS, check_domains
+from skrep.utils.validation import CheckedViews
 
 LARGEST = {"real": 7.5, "unit_interval": 0.5, "binary": 1.0, "counts": 12.0}
 CONTAINERS = {
@@ -126,3 +127,16 @@ def test_ranges_of_output_activations(domain, bad, words, convert):
     X[2, 1] = bad
     with pytest.raises(ValueError, match=rf"{words}, but row 2, column 1 of view 'image' is {bad}"):
         DOMAINS[domain](convert(X), view="image", argument="output_activation='x'")
+
+
+def test_rows_of_absent_views_pass_and_others_keep_their_number():
+    labels = np.eye(3)[[0, 1, 2, 0, 1]]
+    labels[0] = 0.0  # absent: zeros stand in its row
+    present = np.ones((5, 2), dtype=bool)
+    present[0, 1] = False
+    views = CheckedViews((np.ones((5, 2)), labels), ("image", "label"), present)
+    asked = (["unit_interval", "one_hot"], ["likelihood='bernoulli'", "likelihood='categorical'"])
+    check_domains(views, *asked)
+    labels[3] = 0.5
+    with pytest.raises(ValueError, match=r"row 3, column 0 of view 'label' is 0\.5"):
+        check_domains(views, *asked)
