@@ -80,7 +80,6 @@ FROZEN: dict[str, set[str]] = {
         *("bernoulli_log_prob", "categorical_log_prob", "gaussian_log_prob", "poisson_log_prob"),
     },
     "skrep.functional.sparsity": {"kl_to_rate", "l1_penalty", "top_k"},
-    "skrep.functional.recompute": {"recomputed"},
     "skrep.inspection": {"compare"},
     "skrep.metrics": {
         *("kmeans_accuracy", "kmeans_nmi", "linear_probe_accuracy", "reconstruction_r2"),

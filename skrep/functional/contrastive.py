@@ -9,8 +9,7 @@ computed again for the gradient: memory is then block_rows * rows instead of row
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-
-from skrep.functional.recompute import recomputed
+from torch.utils.checkpoint import checkpoint
 
 __all__ = ["info_nce", "pairwise_sigmoid", "recall_at_one"]
 
@@ -64,7 +63,10 @@ def info_nce(
     if block_rows is None or block_rows >= len(a):
         rows, columns = _normalisers(scaled, b)
     else:
-        parts = [recomputed(_normalisers, (block, b)) for block in scaled.split(block_rows)]
+        parts = [
+            checkpoint(_normalisers, block, b, use_reentrant=False)
+            for block in scaled.split(block_rows)
+        ]
         rows = torch.cat([part[0] for part in parts])
         columns = torch.stack([part[1] for part in parts]).logsumexp(dim=0)
     return 0.5 * (rows.mean() + columns.mean()) - positive
@@ -135,18 +137,19 @@ def pairwise_sigmoid(
         positive = (left * _class_sums(b, labels)[0]).sum() + bias * counts.square().sum()
     shift = torch.as_tensor(bias, dtype=a.dtype, device=a.device)
     if block_rows is None or block_rows >= len(a):
-        total = _softplus_sum(scaled, b, shift)[0]
+        total = _softplus_sum(scaled, b, shift)
     else:
         parts = [
-            recomputed(_softplus_sum, (block, b, shift))[0] for block in scaled.split(block_rows)
+            checkpoint(_softplus_sum, block, b, shift, use_reentrant=False)
+            for block in scaled.split(block_rows)
         ]
         total = torch.stack(parts).sum()
     loss: Tensor = (total - positive) / len(a)
     return loss
 
 
-def _softplus_sum(scaled: Tensor, b: Tensor, bias: Tensor) -> tuple[Tensor]:
-    return (F.softplus(scaled @ b.T + bias).sum(),)
+def _softplus_sum(scaled: Tensor, b: Tensor, bias: Tensor) -> Tensor:
+    return F.softplus(scaled @ b.T + bias).sum()
 
 
 def recall_at_one(a: Tensor, b: Tensor, *, block_rows: int = 1024) -> float:

@@ -24,7 +24,6 @@ from skrep._base_networks import (
 )
 from skrep._base_views import CoordinatedMixin, mean_code
 from skrep.base import GradientEstimator, ModuleSpec
-from skrep.engine.seeding import draws_from_global_rng
 from skrep.engine.trainer import Trainer
 from skrep.functional.contrastive import recall_at_one
 from skrep.mixins import ReconstructionMixin
@@ -299,7 +298,6 @@ class CLIP(CoordinatedMixin, ReconstructionMixin, GradientEstimator):
             # No pair is thought to belong together before anything is known, as in the paper.
             bias=-1.0 / start.value,
             chunk_rows=self.chunk_size,
-            draws=any(map(draws_from_global_rng, towers)),
             smallest=max(2, self.batch_size // 2),
         )
 

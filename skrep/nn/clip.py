@@ -13,9 +13,9 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 from skrep.functional.contrastive import info_nce, pairwise_sigmoid
-from skrep.functional.recompute import recomputed
 from skrep.nn.module import Batch, LossTerms, RepresentationModule
 from skrep.nn.scaling import ViewScaler
 
@@ -75,9 +75,6 @@ class CLIPModule(RepresentationModule):
     chunk_rows : int or None, default=None
         Rows that are encoded with all intermediate values kept. A larger batch is encoded chunk
         by chunk without them, and each chunk once more when its gradient is due.
-    draws : bool, default=False
-        Whether towers draw from torch's generators (dropout), which must then give the same
-        values when a chunk is encoded once more.
     smallest : int, default=2
         A last batch with fewer rows joins the one before it.
     """
@@ -91,7 +88,6 @@ class CLIPModule(RepresentationModule):
         objective: str = "infonce",
         bias: float = 0.0,
         chunk_rows: int | None = None,
-        draws: bool = False,
         smallest: int = 2,
     ) -> None:
         super().__init__()
@@ -101,7 +97,6 @@ class CLIPModule(RepresentationModule):
         self.objective = objective
         self.bias = nn.Parameter(torch.tensor(bias)) if objective == "sigmoid" else None
         self.chunk_rows = chunk_rows
-        self.draws = draws
         self.min_batch_size = smallest
 
     def encode_view(self, i: int, view: Tensor) -> Tensor:
@@ -139,9 +134,9 @@ class CLIPModule(RepresentationModule):
     def _codes(self, i: int, view: Tensor) -> Tensor:
         if self.chunk_rows is None or len(view) <= self.chunk_rows:
             return self.encode_view(i, view)
-        weights = [p for p in self.towers[i].parameters() if p.requires_grad]
+        # Computed again in the backward pass, with the same draws.
         codes = [
-            recomputed(lambda x: (self.encode_view(i, x),), (chunk,), weights, draws=self.draws)[0]
+            checkpoint(self.encode_view, i, chunk, use_reentrant=False)
             for chunk in view.split(self.chunk_rows)
         ]
         return torch.cat(codes)
