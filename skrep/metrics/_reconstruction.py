@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from skrep.metrics._inputs import matrix_of
-from skrep.views import Views, as_views, is_multiview
+from skrep.metrics._inputs import in_order_of, matrix_of
+from skrep.views import as_views, is_multiview
 
 __all__ = ["reconstruction_r2"]
 
@@ -25,7 +25,8 @@ def reconstruction_r2(estimator: Any, X: Any, y: Any = None) -> float:
     estimator : fitted estimator or Pipeline
         With `transform` and `inverse_transform`.
     X : array-like of shape (n_samples, n_features), Views or what makes one
-        Held-out samples. Views are compared side by side, matched by name.
+        Held-out samples. Views are compared side by side, matched by name; what a sample lacks is
+        left out of both sums.
     y : None
         Ignored; scorers are called with it.
 
@@ -63,28 +64,25 @@ def reconstruction_r2(estimator: Any, X: Any, y: Any = None) -> float:
     if is_multiview(X):
         X = as_views(X)
     reconstruction = decode(estimator.transform(X))
-    original = matrix_of(X)
-    decoded = matrix_of(_in_order_of(X, reconstruction))
+    original = matrix_of(X, absent=True)
+    decoded = matrix_of(in_order_of(X, reconstruction), absent=True)
     if decoded.shape != original.shape:
         raise ValueError(
             f"The reconstruction has shape {decoded.shape} and X has shape {original.shape}. "
             f"`inverse_transform` must return what `transform` was given."
         )
-    total = np.square(original - original.mean(axis=0)).sum()
+    known = np.isfinite(original) if is_multiview(X) else np.ones_like(original, dtype=bool)
+    counts = np.maximum(known.sum(axis=0), 1)
+    original = np.where(known, original, 0.0)
+    mean = original.sum(axis=0) / counts
+    total = np.square(original - mean, where=known, out=np.zeros_like(original)).sum()
     if not total > 0.0:
         raise ValueError(
             f"Every feature of X is constant over its {len(original)} rows, so that a share of "
             f"variance is not defined. Score on more rows."
         )
-    return float(1.0 - np.square(original - decoded).sum() / total)
-
-
-def _in_order_of(X: Any, reconstruction: Any) -> Any:
-    if isinstance(X, Views) and isinstance(reconstruction, Views):
-        if set(X.names) != set(reconstruction.names):
-            return reconstruction
-        return reconstruction[list(X.names)]
-    return reconstruction
+    missed = np.square(original - decoded, where=known, out=np.zeros_like(original)).sum()
+    return float(1.0 - missed / total)
 
 
 def _describe(estimator: Any) -> str:

@@ -7,13 +7,15 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
-from skrep.metrics._clusters import kmeans_accuracy, kmeans_nmi
+from skrep.metrics._clusters import kmeans_accuracy, kmeans_ari, kmeans_nmi
 from skrep.metrics._correlation import (
     canonical_correlations,
     shared_representation_accuracy,
     total_correlation_captured,
 )
-from skrep.metrics._probe import linear_probe_accuracy
+from skrep.metrics._density import log_likelihood
+from skrep.metrics._imputation import imputation_r2
+from skrep.metrics._probe import knn_accuracy, linear_probe_accuracy
 from skrep.metrics._reconstruction import reconstruction_r2
 from skrep.metrics._retrieval import (
     Similarity,
@@ -31,9 +33,22 @@ Positives = Literal["auto", "labels", "pairs"]
 
 METRICS: Final[dict[str, Scorer]] = {
     metric.__name__: metric
-    for metric in (reconstruction_r2, linear_probe_accuracy, kmeans_accuracy, kmeans_nmi)
+    for metric in (
+        reconstruction_r2,
+        linear_probe_accuracy,
+        knn_accuracy,
+        kmeans_accuracy,
+        kmeans_nmi,
+        kmeans_ari,
+        log_likelihood,
+        imputation_r2,
+    )
 }
-LABEL_METRICS: Final = ("linear_probe_accuracy", "kmeans_accuracy", "kmeans_nmi")
+LABEL_METRICS: Final = (
+    *("linear_probe_accuracy", "knn_accuracy"),
+    *("kmeans_accuracy", "kmeans_nmi", "kmeans_ari"),
+)
+_USUAL: Final = ("reconstruction_r2", "linear_probe_accuracy", "kmeans_accuracy", "kmeans_nmi")
 
 _RETRIEVAL: Final[dict[str, Scorer]] = {
     "retrieval_recall": retrieval_recall,
@@ -56,8 +71,9 @@ def scorers(*names: str) -> dict[str, Any]:
     ----------
     *names : str
         Any of "reconstruction_r2", "linear_probe_accuracy", "kmeans_accuracy" and "kmeans_nmi",
-        which are also what none gives; or, for models with a code per view, any name that
-        `view_scorer` takes, with its defaults.
+        which are also what none gives; "knn_accuracy", "kmeans_ari", "log_likelihood",
+        "imputation_r2"; or, for models with a code per view, any name that `view_scorer` takes,
+        with its defaults.
 
     Returns
     -------
@@ -90,7 +106,7 @@ def scorers(*names: str) -> dict[str, Any]:
             f"Unknown metric {unknown[0]!r}. The metrics are "
             f"{', '.join(map(repr, (*METRICS, *VIEW_METRICS)))}."
         )
-    return {name: METRICS.get(name) or view_scorer(name) for name in names or METRICS}
+    return {name: METRICS.get(name) or view_scorer(name) for name in names or _USUAL}
 
 
 def view_scorer(

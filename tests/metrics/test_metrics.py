@@ -10,14 +10,18 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from skrep.datasets import make_low_rank, make_multiview
 from skrep.metrics import (
     kmeans_accuracy,
+    kmeans_ari,
     kmeans_nmi,
+    knn_accuracy,
     linear_probe_accuracy,
     reconstruction_r2,
     scorers,
 )
 from skrep.views import Views
 
-LABEL_METRICS = [linear_probe_accuracy, kmeans_accuracy, kmeans_nmi]
+LABEL_METRICS = [
+    linear_probe_accuracy, knn_accuracy, kmeans_accuracy, kmeans_nmi, kmeans_ari
+]  # fmt: skip
 FOLDS = StratifiedKFold(3, shuffle=True, random_state=0)
 
 
@@ -125,6 +129,22 @@ def test_probe_standardises_the_code(blobs):
     assert linear_probe_accuracy(Identity(), X * [1e-6, 1.0, 1e6], y) == 1.0
 
 
+def test_neighbours_find_what_no_line_divides(seed):
+    rng = np.random.default_rng(seed)
+    X = rng.uniform(-1, 1, size=(400, 2))
+    y = (X[:, 0] * X[:, 1] > 0).astype(int)  # opposite quarters
+    assert knn_accuracy(Identity(), X, y) > 0.9
+    assert linear_probe_accuracy(Identity(), X, y) < 0.7
+    # The scale of the code is part of it: what is blown up decides alone.
+    noise = rng.standard_normal((400, 1)) * 1e6
+    assert abs(knn_accuracy(Identity(), np.hstack([X, noise]), y) - 0.5) < 5 * np.sqrt(0.25 / 400)
+
+
+def test_neighbours_need_as_many_rows_as_they_ask():
+    with pytest.raises(ValueError, match="n_neighbors"):
+        knn_accuracy(Identity(), np.arange(4.0)[:, None], [0, 0, 1, 1])
+
+
 def test_probe_copes_with_small_classes(blobs):
     X, y = blobs
     kept = np.r_[0:40, 40:42, 80:81]  # 40, 2 and 1 rows of a class
@@ -140,6 +160,8 @@ def test_clusters_are_matched_to_classes_one_to_one():
     joint = np.array([2, 1, 1, 2]) / 6
     information = (joint * np.log(joint / 0.25)).sum()
     assert kmeans_nmi(Identity(), code, y) == pytest.approx(information / np.log(2))
+    # Pairs together in both: 2. In one partition 6, 15 in all: (2 - 36/15) / (6 - 36/15).
+    assert kmeans_ari(Identity(), code, y) == pytest.approx(-0.4 / 3.6)
 
 
 def test_clusters_of_blobs_are_found_whatever_the_names(blobs):
@@ -147,6 +169,7 @@ def test_clusters_of_blobs_are_found_whatever_the_names(blobs):
     for labels in (y, 2 - y, np.array(["x", "y", "z"])[y]):
         assert kmeans_accuracy(Identity(), X, labels) == 1.0
         assert kmeans_nmi(Identity(), X, labels) == pytest.approx(1.0)
+        assert kmeans_ari(Identity(), X, labels) == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize("metric", LABEL_METRICS)
