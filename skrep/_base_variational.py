@@ -167,12 +167,13 @@ def mean_links(spec: ModuleSpec, parts: Sequence[LikelihoodModule]) -> list[np.n
 
 
 def start_variances(
-    parts: Sequence[LikelihoodModule], residual: Sequence[np.ndarray], noise: float
+    parts: Sequence[LikelihoodModule], residual: Sequence[np.ndarray], noise: float | None = None
 ) -> None:
-    """Start learned variances at what the principal axes leave."""
+    """Start learned variances at what is left of each feature; None is its mean over a view."""
     for part, rest in zip(parts, residual, strict=True):
         if isinstance(part, Gaussian) and part.variance in ("view", "feature"):
-            start = np.full(1, noise) if part.variance == "view" else np.maximum(rest, noise / 10)
+            whole = float(rest.mean()) if noise is None else noise
+            start = np.full(1, whole) if part.variance == "view" else np.maximum(rest, whole / 10)
             with torch.no_grad():
                 log_var = torch.as_tensor(np.log(start))
                 part.free_log_var.copy_(log_var.reshape(part.free_log_var.shape))
@@ -232,6 +233,25 @@ class LinearStart(NamedTuple):
         weight = np.vstack([into, np.zeros_like(into)])
         bias = np.concatenate([np.zeros(k), log_var]) - weight @ self.origin[features]
         return linear_layer(weight, bias)
+
+    def left_open(self, known: np.ndarray) -> np.ndarray:
+        """Return the mean squared error of each feature, decoded from draws given some features.
+
+        Parameters
+        ----------
+        known : ndarray of bool of shape (n_features,)
+            The features that the draws are given.
+
+        Returns
+        -------
+        ndarray of shape (n_features,)
+            Noise, what the known features leave open of the codes, and the spread of the draws.
+        """
+        W, given = self.loadings, self.loadings[known]
+        told = given.T @ given / self.noise
+        spread = np.linalg.inv(np.eye(len(told)) + told)
+        drawn = 1.0 / (1.0 + np.diag(told))
+        return self.noise + np.einsum("fk,kl,fl->f", W, spread, W) + np.square(W) @ drawn
 
     def decoder(self, features: slice, link: np.ndarray) -> nn.Linear:
         """Return the linear decoder of some features around the links of their mean."""

@@ -364,12 +364,12 @@ class GradientEstimator(RepresentationEstimator):
         drawn = seed_from(self.random_state)
         seed = drawn if first else self._seed + self.n_iter_
         plan = make_plan(self, seed, self._own_optimizer())
+        before = None if first else copy.deepcopy(self.module_.state_dict())
         if first:
             self._start(checked, seed, one_pass=goes_on)
         else:
             self._resume(checked)
         self._dtype = plan.dtype
-        before = None if first else copy.deepcopy(self.module_.state_dict())
         try:
             result = train_module(
                 self,
@@ -384,7 +384,7 @@ class GradientEstimator(RepresentationEstimator):
             self._conclude(checked)
         except (NonFiniteLossError, ValueError):
             if before is not None:
-                self.module_.load_state_dict(before)
+                _put_back(self.module_, before)
             raise
         self._finish(result.history, first)
         # The optimiser's memory is twice the weights: only kept where training goes on.
@@ -588,3 +588,13 @@ def train_module(
         optimizer_state=optimizer_state,
         first_epoch=first_epoch,
     )
+
+
+def _put_back(module: torch.nn.Module, state: dict[str, Tensor]) -> None:
+    """Load weights, also where others of another shape, such as codes of samples, replaced them."""
+    for name, value in state.items():
+        owner, _, leaf = name.rpartition(".")
+        holder = module.get_submodule(owner)
+        if getattr(holder, leaf).shape != value.shape:
+            setattr(holder, leaf, torch.nn.Parameter(value))
+    module.load_state_dict(state)

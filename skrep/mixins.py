@@ -355,7 +355,9 @@ class EnergyMixin(ABC):
             "exact" sums over the states of the smaller layer, at most 2 ** 20; "ais" is annealed
             importance sampling from a model without connections, which errs on the low side where
             it errs; "reverse_ais" goes the other way from long chains of the model and errs on
-            the high side. "auto" is exact where that is possible, else "ais".
+            the high side if these chains have found all of its modes. Where it comes out clearly
+            below "ais", they have not, and it is to be discarded. "auto" is exact where that is
+            possible, else "ais".
         n_chains : int, default=100
             Chains that are annealed.
         n_temperatures : int, default=1000

@@ -15,6 +15,9 @@ _QUERY_ROWS: Final = 1024
 _EXPANSION: Final = 128
 # Rows whose copy in half precision is made at a time.
 _ADDED_ROWS: Final = 2**16
+# Squared distances in float32 are differences of numbers that may be much larger; below this
+# share of them too few digits are left to tell neighbours apart.
+_RESOLVED: Final = 3e-4
 
 
 class ExactIndex:
@@ -60,7 +63,7 @@ class ExactIndex:
         positions : ndarray of shape (n_queries, k)
             In the gallery's codes.
         """
-        return self.search(codes, k, self._candidates)
+        return self.search(codes, k, self._nearest)
 
     def search(
         self, codes: np.ndarray, k: int, candidates: Callable[[np.ndarray, int], np.ndarray]
@@ -87,16 +90,32 @@ class ExactIndex:
         made /= np.where(length > 0.0, length, 1.0)
         return made
 
+    def _nearest(self, queries: np.ndarray, k: int) -> np.ndarray:
+        """Return positions of the k nearest items, in any order, (n_queries, k)."""
+        places = self._candidates(queries, k)
+        if self.squares is None or queries.dtype == np.float64:
+            return places
+        farthest = self._measured(queries, places)[0][:, -1]
+        size = np.einsum("ij,ij->i", queries, queries) + self.squares[places].max(axis=1)
+        near = farthest**2 < _RESOLVED * size
+        if near.any():
+            places[near] = self._candidates(queries[near].astype(np.float64), k)
+        return places
+
     def _candidates(self, queries: np.ndarray, k: int) -> np.ndarray:
-        """Return positions of the k items of highest score, in any order, (n_queries, k)."""
+        """Return positions of the k items of highest score, in the precision of the queries."""
         n_rows = max(k, _BLOCK_ENTRIES // len(queries))
-        scores = np.empty((len(queries), 0), dtype=self.codes.dtype)
+        scores = np.empty((len(queries), 0), dtype=queries.dtype)
         places = np.empty((len(queries), 0), dtype=np.intp)
         for start in range(0, len(self.codes), n_rows):
-            block = queries @ self.codes[start : start + n_rows].T
+            items = self.codes[start : start + n_rows].astype(queries.dtype, copy=False)
+            block = queries @ items.T
             if self.squares is not None:
+                squares = self.squares[start : start + n_rows]
+                if squares.dtype != queries.dtype:
+                    squares = np.einsum("ij,ij->i", items, items)
                 block *= 2.0
-                block -= self.squares[start : start + n_rows]
+                block -= squares
             here, best = _largest(block, k)
             scores = np.hstack([scores, best])
             places = np.hstack([places, here + start])
@@ -120,10 +139,19 @@ class ExactIndex:
 
 
 def _largest(scores: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return columns and values of the k largest entries of each row, in any order."""
+    """Return columns, rising, and values of the k largest entries of each row.
+
+    Of equal entries the first ones.
+    """
     if scores.shape[1] <= k:
         return np.broadcast_to(np.arange(scores.shape[1]), scores.shape), scores
     columns = np.argpartition(scores, scores.shape[1] - k, axis=1)[:, -k:]
+    edge = np.take_along_axis(scores, columns, axis=1).min(axis=1, keepdims=True)
+    for row in np.flatnonzero((scores >= edge).sum(axis=1) > k):
+        above = np.flatnonzero(scores[row] > edge[row])
+        level = np.flatnonzero(scores[row] == edge[row])
+        columns[row] = np.concatenate([above, level[: k - len(above)]])
+    columns.sort(axis=1)
     return columns, np.take_along_axis(scores, columns, axis=1)
 
 
@@ -181,7 +209,7 @@ class ApproximateIndex:
         # A walk that ends early has met a part of the graph without a way out.
         short = np.asarray(found.counts)[: len(queries)] < count
         if short.any():
-            places[short] = self.exact._candidates(queries[short], count)
+            places[short] = self.exact._nearest(queries[short], count)
         return places
 
     def _halved(self, codes: np.ndarray) -> np.ndarray:

@@ -95,7 +95,7 @@ class CrossModalRetriever(BaseEstimator):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "estimator": [_MODEL, Pipeline],
+        "estimator": [_MODEL, Pipeline, FrozenEstimator],
         "metric": [StrOptions({"cosine", "euclidean"})],
         "algorithm": [StrOptions({"auto", "exact", "approximate"})],
         "n_jobs": [Integral, None],
@@ -133,7 +133,8 @@ class CrossModalRetriever(BaseEstimator):
         Raises
         ------
         TypeError
-            If a Pipeline does not end in a model with a code per view.
+            If a Pipeline does not end in, or a FrozenEstimator does not hold, a model with a code
+            per view.
         ImportError
             If `algorithm="approximate"` and usearch is not installed.
         sklearn.exceptions.NotFittedError
@@ -149,14 +150,16 @@ class CrossModalRetriever(BaseEstimator):
             check_is_fitted(inner)
         else:
             inner = clone(self.estimator)
-        if isinstance(inner, Pipeline) and not _MODEL.is_satisfied_by(inner[-1]):
+        last = inner[-1] if isinstance(inner, Pipeline) else inner
+        if not _MODEL.is_satisfied_by(last):
             raise TypeError(
-                f"The last step of a Pipeline must be a model with a code per view "
-                f"(`transform_each`), such as `CLIP` or `CCA`. Got {inner[-1]!r}."
+                f"What a Pipeline ends in, or a FrozenEstimator holds, must be a model with a code "
+                f"per view (`transform_each`), such as `CLIP` or `CCA`. Got {last!r}."
             )
         if not isinstance(self.estimator, FrozenEstimator):
             inner.fit(X, y)
         self.estimator_ = inner
+        self._splits_matrix = not is_multiview(X)
         return self._index(X)
 
     @fit_context(prefer_skip_nested_validation=False)
@@ -199,7 +202,8 @@ class CrossModalRetriever(BaseEstimator):
         Parameters
         ----------
         query : array-like or sparse matrix of shape (n_queries, n_features), or several views
-            The view `source` alone, or among others, which are not looked at.
+            The view `source` alone, or among others, which are not looked at. All views in one
+            matrix, where the model was fitted on one (a Pipeline with `SplitViews`).
         source : str or None, default=None
             View that the query is in. None, with two views, is the one that is not `target`.
         target : str or None, default=None
@@ -241,19 +245,27 @@ class CrossModalRetriever(BaseEstimator):
         return (distances, rows) if return_distance else rows
 
     def _index(self, gallery: Any) -> "CrossModalRetriever":
-        codes = self._codes(self._filled(gallery))
+        gallery = self._filled(gallery)
+        # No model takes a sample that has nothing.
+        kept = None
+        if is_multiview(gallery):
+            gallery = as_views(gallery, names=self._names())
+            some = np.asarray(gallery.present).any(axis=1)
+            kept = None if some.all() else np.flatnonzero(some)
+        codes = self._codes(gallery if kept is None else gallery[kept])
         self.view_names_in_ = tuple(codes.names)
-        self.n_gallery_ = len(codes)
-        self.algorithm_ = self._chosen_algorithm(len(codes))
+        self.n_gallery_ = n = len(codes) if kept is None else len(gallery)
+        self.algorithm_ = self._chosen_algorithm(n)
         present = dict(zip(codes.names, np.asarray(codes.present).T, strict=True))
-        self.n_skipped_ = {name: int((~there).sum()) for name, there in present.items()}
-        self.rows_ = {n: np.flatnonzero(there) for n, there in present.items() if there.any()}
-        self.indexes_ = {name: self._built(codes[name], rows) for name, rows in self.rows_.items()}
-        partly = {n: s for n, s in self.n_skipped_.items() if 0 < s < len(codes)}
+        self.n_skipped_ = {name: n - int(there.sum()) for name, there in present.items()}
+        places = {name: np.flatnonzero(there) for name, there in present.items() if there.any()}
+        self.indexes_ = {name: self._built(codes[name], rows) for name, rows in places.items()}
+        self.rows_ = places if kept is None else {m: kept[rows] for m, rows in places.items()}
+        partly = {name: s for name, s in self.n_skipped_.items() if 0 < s < n}
         if partly:
             counts = ", ".join(f"{name!r} in {count}" for name, count in partly.items())
             warnings.warn(
-                f"Of {len(codes)} samples in the gallery some lack a view: {counts}. A search for "
+                f"Of {n} samples in the gallery some lack a view: {counts}. A search for "
                 f"that view cannot find them; `n_skipped_` has the counts.",
                 stacklevel=4,
             )
@@ -297,8 +309,7 @@ class CrossModalRetriever(BaseEstimator):
         unknown = [name for name in views.names if name not in names]
         if unknown or set(views.names) == set(names):
             return X
-        arrays = {n: views[n] if n in views.names else None for n in names}
-        return Views(arrays)
+        return _completed(views, views.names, names)
 
     def _two_views(self, source: str | None, target: str | None) -> tuple[str, str]:
         names = list(self.view_names_in_)
@@ -334,14 +345,36 @@ class CrossModalRetriever(BaseEstimator):
         return index
 
     def _query_codes(self, query: Any, source: str) -> np.ndarray:
-        if not is_multiview(query):
-            query = Views({n: query if n == source else None for n in self.view_names_in_})
-        codes = self._codes(self._filled(query))
-        there = np.asarray(codes.present)[:, codes.names.index(source)]
-        if not there.all():
-            raise ValueError(
-                f"The query lacks the view {source!r} in row {int(np.flatnonzero(~there)[0])} "
-                f"({int((~there).sum())} of {len(there)}). Drop those rows, or name another view "
-                f"as `source`."
-            )
+        names = self.view_names_in_
+        if not self._splits_matrix:
+            if not is_multiview(query):
+                query = Views({n: query if n == source else None for n in names})
+            query = self._filled(_alone(as_views(query, names=names), source, names))
+        codes = self._codes(query)
+        _refuse_absent(np.asarray(codes.present)[:, codes.names.index(source)], source)
         return np.asarray(dense(codes[source]))
+
+
+def _alone(views: Views, source: str, names: tuple[str, ...]) -> Views:
+    """Return the view `source` of a query, with None for the others, which nothing depends on."""
+    if source not in views.names or not set(views.names) <= set(names):
+        return views
+    _refuse_absent(np.asarray(views.present)[:, views.names.index(source)], source)
+    return _completed(views, (source,), names)
+
+
+def _completed(views: Views, kept: tuple[str, ...], names: tuple[str, ...]) -> Views:
+    """Return the views under `names`, None for those that are not kept."""
+    present = np.zeros((len(views), len(names)), dtype=bool)
+    for name in kept:
+        present[:, names.index(name)] = np.asarray(views.present)[:, views.names.index(name)]
+    return Views(tuple(views[n] if n in kept else None for n in names), names, present)
+
+
+def _refuse_absent(there: np.ndarray, source: str) -> None:
+    if not there.all():
+        raise ValueError(
+            f"The query lacks the view {source!r} in row {int(np.flatnonzero(~there)[0])} "
+            f"({int((~there).sum())} of {len(there)}). Drop those rows, or name another view "
+            f"as `source`."
+        )

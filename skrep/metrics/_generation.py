@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+from sklearn.metrics import accuracy_score
 
 from skrep.views import as_views, is_multiview
 
@@ -38,7 +39,7 @@ def coherence(classifier: Any, generated: Any, y: Any, *, view: str | None = Non
     ------
     ValueError
         If there are several views and `view` is none of them, nothing was generated, or `y` has
-        another length.
+        another length or holds no classes such as the classifier predicts.
 
     Examples
     --------
@@ -62,7 +63,8 @@ def coherence(classifier: Any, generated: Any, y: Any, *, view: str | None = Non
                 f"`generated` has {samples.shape[0]} samples and y has {len(wanted)}. Give the "
                 f"class that each sample was given as."
             )
-        shares.append(np.mean(np.asarray(classifier.predict(samples)) == wanted))
+        # Refuses one-hot rows and other types, which would compare as different without a word.
+        shares.append(accuracy_score(wanted, classifier.predict(samples)))
     return float(np.mean(shares))
 
 

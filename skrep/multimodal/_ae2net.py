@@ -10,13 +10,15 @@ import torch
 from torch import nn
 
 from skrep._base_networks import NETWORK_CONSTRAINTS, check_scaling, make_scaler, per_view
-from skrep._base_views import EachViewMixin, ImputeMixin
+from skrep._base_views import EachViewMixin, ImputeMixin, take_rows
 from skrep.base import GradientEstimator, ModuleSpec
 from skrep.engine.block_adam import BlockAdam
 from skrep.engine.data import ViewData
 from skrep.engine.inference import apply_in_chunks
 from skrep.engine.trainer import Trainer
 from skrep.mixins import ReconstructionErrorMixin, ReconstructionMixin
+from skrep.multimodal._fusion_start import sample_rows
+from skrep.multimodal._spread import measured_spread
 from skrep.nn.ae2net import AE2NetModule
 from skrep.nn.mlp import MLP
 from skrep.utils.settings import SCALINGS
@@ -28,6 +30,11 @@ __all__ = ["AE2Net"]
 
 _OTHER_NETWORKS = ("encoder", "decoder", "hidden_layer_sizes")
 _SIZES = ("array-like", Interval(Integral, 1, None, closed="left"))
+# How strongly codes of incomplete samples may be drawn to those of complete ones, how many of
+# these are looked at, and how many decide.
+_PULLS = (1.0, 3.0, 10.0, 30.0, 100.0)
+_REPRESENTATIVE = 2000
+_TRIED = 200
 
 
 class AE2Net(
@@ -118,10 +125,15 @@ class AE2Net(
     Cost of an epoch: three evaluations of the objective a batch, one for each block that moves.
     `transform` solves a small least squares problem for every sample, by Levenberg-Marquardt with
     the networks frozen: no draw, no dependence on the rows beside it. The last step of `fit` does
-    the same for the training samples. The inner codes pass the activation too, as in the paper.
-    Departures: the terms are means over features, so that a wide view does not drown a narrow
-    one; steps of the codes are ten times as long, as each meets its sample only once an epoch; the
-    codes of samples that a batch does not hold, and their momentum, stay put.
+    the same for the training samples. Views that are there may leave a code open in some
+    directions, so codes of incomplete samples are drawn to the normal distribution of those of
+    complete ones, as strongly as serves to predict views of training samples that are hidden; the
+    spread that `impute` returns is the error of these predictions.
+
+    The inner codes pass the activation too, as in the paper. Departures: the terms are means over
+    features, so that a wide view does not drown a narrow one, and over the samples of a batch that
+    have the view; steps of the codes are ten times as long, as each meets its sample only once an
+    epoch; the codes of samples that a batch does not hold, and their momentum, stay put.
     `Trainer(optimizer=...)` other than "auto" moves all blocks at once. `partial_fit` solves for
     the codes of the samples it is given and goes on from there.
 
@@ -189,7 +201,7 @@ class AE2Net(
     @property
     def codes_(self) -> np.ndarray:
         """Shared codes of the samples of `fit`, (n_samples, n_components)."""
-        return self.module_.codes.detach().numpy()
+        return self.module_.codes.detach().numpy().copy()
 
     # -- building ---------------------------------------------------------------------------
 
@@ -256,23 +268,53 @@ class AE2Net(
         views = self._decode(self._encode(checked))
         if not with_std:
             return views, None
-        return views, [
-            np.broadcast_to(std, view.shape) for std, view in zip(self._spread, views, strict=True)
-        ]
+        # Rows with an absent view only: there is a mask.
+        count = np.asarray(checked.present).sum(axis=1)
+        return views, [table[np.minimum(count, len(table) - 1)] for table in self._spread]
 
     def _conclude(self, checked: CheckedViews) -> None:
-        """Solve for the codes a last time; keep how far views lie from what their codes give."""
+        """Solve for the codes a last time; learn what codes of incomplete samples are like."""
+        self._learn_pull(checked)
         self.module_.codes = nn.Parameter(torch.from_numpy(self._encode(checked)))
-        decoded = self._decode(self.codes_)
-        self._spread = []
-        for i, (array, out) in enumerate(zip(checked.arrays, decoded, strict=True)):
-            rows = slice(None) if checked.present is None else checked.present[:, i]
-            dense = array if isinstance(array, np.ndarray) else array.toarray()
-            difference = dense[rows].astype(np.float64) - out[rows]
-            self._spread.append(np.sqrt(np.square(difference).mean(axis=0)))
+        self._spread = measured_spread(checked, self._seed, self._expect_all)
+
+    def _expect_all(self, checked: CheckedViews) -> list[np.ndarray]:
+        return self._expect(checked, False)[0]
+
+    def _learn_pull(self, checked: CheckedViews) -> None:
+        """Draw codes of incomplete samples to those of complete ones, as far as it serves.
+
+        Residuals of inner codes go together, so a view says less than their number would have
+        it: how much less is what predicts views best that are hidden.
+        """
+        rows, count = np.arange(checked.n_samples), len(checked.names)
+        if checked.present is not None:
+            given = checked.present.sum(axis=1)
+            count = given.max()
+            rows = np.flatnonzero(given == count)
+        if len(rows) < 2 or count < 2:
+            return
+        some = take_rows(checked, rows[sample_rows(len(rows), self._seed, _REPRESENTATIVE)])
+        if count == len(checked.names):
+            some = some._replace(present=None)
+        codes = torch.from_numpy(self._encode(some))
+        noise = float(
+            self._apply_to_batches(lambda module, batch: module.misfit(batch), some).mean()  # type: ignore[operator]
+        )
+        errors = []
+        for strength in _PULLS:
+            self.module_.expect_codes(codes, strength * noise)
+            tables = measured_spread(some, self._seed, self._expect_all, _TRIED, int(count) - 1)
+            errors.append(sum(_unexplained(table) for table in tables))
+        self.module_.expect_codes(codes, _PULLS[int(np.argmin(errors))] * noise)
 
     def __sklearn_tags__(self) -> SkrepTags:
         """Declare that no network encodes."""
         tags: SkrepTags = super().__sklearn_tags__()
         tags.fine_tunable = False
         return tags
+
+
+def _unexplained(table: np.ndarray) -> float:
+    """Return the share of a view's variance that all other views leave open."""
+    return float(np.square(table[-1]).sum() / max(np.square(table[0]).sum(), 1e-30))

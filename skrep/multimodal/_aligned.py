@@ -27,8 +27,8 @@ def aligned_maps(
     Parameters
     ----------
     spec : ModuleSpec
-        The data; samples with all views count. Where these are fewer than two, or the start is
-        not to follow the data, directions are random.
+        The data; samples with all views count. Where these are fewer than two, or all alike, or
+        the start is not to follow the data, directions are random.
     scalers : list of ViewScaler
         Working units of the views.
     regularization : float
@@ -43,6 +43,8 @@ def aligned_maps(
         _whitening(array[rows], scaler, regularization, spec.seed)
         for array, scaler in zip(spec.data.arrays, scalers, strict=True)
     ]
+    if not any(axes.shape[1] for axes in whitening):
+        return [draw / np.sqrt(draw.shape[1]) for draw in drawn]
     joined = np.hstack(
         [
             _scaled_product(array[rows], scaler, axes)
@@ -80,13 +82,16 @@ def _complete_rows(spec: ModuleSpec, rng: np.random.Generator) -> np.ndarray:
 def _whitening(
     array: np.ndarray, scaler: ViewScaler, regularization: float, seed: int
 ) -> np.ndarray:
-    """Return axes as columns, (width, n_axes), along which a view has about unit variance."""
+    """Return axes as columns, (width, n_axes), along which a view has about unit variance.
+
+    A view that does not vary has none.
+    """
     centre, factor = scaler.centre.double().numpy(), 1.0 / scaler.scale.double().numpy()
     axes = principal_axes([array], [centre], [factor], _MAX_AXES, seed=seed, max_rows=_MAX_ROWS)
     kept = axes.variances > 1e-10 * axes.variances.max()
     variances = axes.variances[kept]
-    ridged = np.sqrt(variances + regularization * variances.mean())
-    whitened: np.ndarray = axes.components[kept].T / ridged
+    ridge = regularization * variances.sum() / max(1, len(variances))
+    whitened: np.ndarray = axes.components[kept].T / np.sqrt(variances + ridge)
     return whitened
 
 

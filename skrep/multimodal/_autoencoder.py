@@ -14,6 +14,7 @@ from skrep.engine.trainer import Trainer
 from skrep.mixins import ReconstructionMixin
 from skrep.multimodal._fusion_build import build, check_networks
 from skrep.multimodal._fusion_start import make_completion, sample_rows
+from skrep.multimodal._spread import measured_spread
 from skrep.nn.fusion import LateFusion
 from skrep.nn.multimodal_autoencoder import MultimodalAutoencoderModule, ViewDecoders
 from skrep.utils.settings import Fusion, Likelihood
@@ -21,9 +22,6 @@ from skrep.utils.sklearn_private import StrOptions, get_output_config
 from skrep.utils.validation import CheckedViews
 
 __all__ = ["MultimodalAutoencoder"]
-
-# Rows that represent the data where the spread of imputed values is measured.
-_SPREAD_ROWS = 500
 
 
 class MultimodalAutoencoder(ImputeMixin, ReconstructionMixin, GradientEstimator, EachViewMixin):
@@ -235,7 +233,9 @@ class MultimodalAutoencoder(ImputeMixin, ReconstructionMixin, GradientEstimator,
             return
         if isinstance(self.module_.fusion, LateFusion):
             self._complete_late(checked)
-        self._spread = self._measure_spread(checked)
+        self._spread = measured_spread(
+            checked, self._seed, lambda given: self._apply("expect", given)
+        )
 
     def _complete_late(self, checked: CheckedViews) -> None:
         """Regress the codes of each view on those of the others, now that all are trained."""
@@ -257,32 +257,6 @@ class MultimodalAutoencoder(ImputeMixin, ReconstructionMixin, GradientEstimator,
             keeps=True,
         )
         self.module_.completion = completion.to(next(self.module_.parameters()).dtype)
-
-    def _measure_spread(self, checked: CheckedViews) -> list[np.ndarray]:
-        """Return, for each view, root mean squared errors by how many other views are given.
-
-        Each of shape (n_views, width); row m is for m others, row 0 the standard deviation.
-        """
-        some = _rows_of(checked, sample_rows(checked.n_samples, self._seed, _SPREAD_ROWS))
-        n_views = len(some.names)
-        there = np.ones((some.n_samples, n_views), bool) if some.present is None else some.present
-        rng = np.random.default_rng(self._seed)
-        found = []
-        for i, array in enumerate(some.arrays):
-            known = np.flatnonzero(there[:, i])
-            truth = array[known]
-            truth = np.asarray(truth.toarray() if not isinstance(truth, np.ndarray) else truth)
-            table = np.tile(truth.std(axis=0, dtype=np.float64), (n_views, 1))
-            for m in range(1, n_views):
-                kept = _some_others(there[known], i, m, rng)
-                rows = np.flatnonzero(kept.sum(axis=1) == m)
-                if len(rows):
-                    arrays = tuple(a[known[rows]] for a in some.arrays)
-                    given = CheckedViews(arrays, some.names, kept[rows])
-                    error = self._apply("expect", given)[i] - truth[rows]
-                    table[m:] = np.sqrt(np.square(error, dtype=np.float64).mean(axis=0))
-            found.append(table)
-        return found
 
     def _expect(
         self, checked: CheckedViews, with_std: bool
@@ -365,15 +339,6 @@ def _rows_of(checked: CheckedViews, rows: np.ndarray) -> CheckedViews:
         return checked
     present = None if checked.present is None else checked.present[rows]
     return CheckedViews(tuple(array[rows] for array in checked.arrays), checked.names, present)
-
-
-def _some_others(there: np.ndarray, i: int, m: int, rng: np.random.Generator) -> np.ndarray:
-    """Return a mask that keeps m random known views other than i, fewer where there are fewer."""
-    order = np.where(there, rng.random(there.shape), np.inf)
-    order[:, i] = np.inf
-    rank = order.argsort(axis=1).argsort(axis=1)
-    kept: np.ndarray = (rank < m) & np.isfinite(order)
-    return kept
 
 
 def _squared_error(array: Any, out: np.ndarray, rows: np.ndarray) -> float:

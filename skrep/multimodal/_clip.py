@@ -374,7 +374,8 @@ class CLIP(CoordinatedMixin, ReconstructionMixin, GradientEstimator):
         X : array-like or sparse matrix of shape (n_samples, n_features), or several views
             Samples, in the view `source`: its array alone, or all views of `fit`.
         prompts : array-like or sparse matrix of shape (n_classes, n_prompt_features), or views
-            One description per class, in the view `target`.
+            One description per class, in the view `target`. Of several per class pass all, and
+            add up their probabilities.
         source : str or None, default=None
             View of the samples. None is the first.
         target : str or None, default=None

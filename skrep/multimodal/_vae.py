@@ -3,7 +3,10 @@
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
+import numpy as np
+
 from skrep._base_networks import feature_weights
+from skrep._base_variational import start_variances
 from skrep._base_views import EachViewMixin
 from skrep.base import GradientEstimator, ModuleSpec
 from skrep.engine.trainer import Trainer
@@ -119,7 +122,12 @@ class MultimodalVAE(LatentViewsMixin, GradientEstimator, EachViewMixin):
     view name or a tuple by position (of tuples, for sizes). Encoders get
     `n_out = 2 * (n_components + n_private)`: means, then log-variances; decoders get codes with
     the private one behind. Networks start at probabilistic PCA of the views side by side where
-    all are real or in [0, 1], networks are the default and enough samples are complete.
+    all are real or in [0, 1], networks are the default and enough samples are complete; learned
+    variances of a mixture start at the errors of its parts, which are those of absent views, too.
+
+    The spread that `impute` returns is the model's: of the code given the views present, decoded,
+    and of the likelihood. It is honest where the model has converged, and too small where views
+    keep much to themselves and a mixture without private codes has not.
 
     With private codes (`Experts(n_private=...)`) a subset of views decodes its own views from
     their private codes and the others from draws of a learned normal, whose divergence from the
@@ -210,7 +218,7 @@ class MultimodalVAE(LatentViewsMixin, GradientEstimator, EachViewMixin):
         with_prior = experts.kind != "mixture" and experts.takes_prior
         blocks = build_blocks(self, spec, n_private=experts.n_private, experts=with_prior)
         warmup = Warmup.of(self.beta)
-        return MultimodalVAEModule(
+        module = MultimodalVAEModule(
             blocks.scaler,
             blocks.encoders,
             blocks.decoders,
@@ -224,6 +232,13 @@ class MultimodalVAE(LatentViewsMixin, GradientEstimator, EachViewMixin):
             beta=warmup.value,
             n_warmup_epochs=warmup.n_epochs,
         )
+        if blocks.start is not None and experts.kind != "product" and len(spec.names) > 1:
+            # Each part of a mixture decodes all views, so that errors are those of views that
+            # were not seen, too. A variance that starts at the others takes long to get there.
+            subsets = np.repeat(module.subsets.numpy(), spec.widths, axis=1)
+            errors = np.mean([blocks.start.left_open(known) for known in subsets], axis=0)
+            start_variances(blocks.parts, np.split(errors, np.cumsum(spec.widths)[:-1]))
+        return module
 
 
 def _likelihood_weights(spec: ModuleSpec, view_weights: Any) -> list[float]:

@@ -11,6 +11,7 @@ degradation network :math:`s_v` and :math:`h` the shared code, which is learned 
 
 import copy
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -29,6 +30,8 @@ _TOLERANCE = 1e-7
 _ROWS = 256
 # Pull of a code to zero, which decides between codes that say the same.
 _RIDGE = 1e-4
+# Share of the mean variance of codes that is added to all directions of their covariance.
+_FLAT = 1e-3
 
 
 class AE2NetModule(RepresentationModule):
@@ -52,6 +55,8 @@ class AE2NetModule(RepresentationModule):
 
     codes: nn.Parameter
     start: Tensor
+    centre: Tensor
+    pull: Tensor
 
     def __init__(
         self,
@@ -71,6 +76,9 @@ class AE2NetModule(RepresentationModule):
         self.degradations = nn.ModuleList(degradations)
         self.codes = nn.Parameter(codes)
         self.register_buffer("start", codes.mean(dim=0))
+        # Where codes of incomplete rows are drawn to, and how much.
+        self.register_buffer("centre", torch.zeros(codes.shape[1]))
+        self.register_buffer("pull", _RIDGE * torch.eye(codes.shape[1]))
         self.degradation_weight = degradation_weight
         self.sparse = sparse
 
@@ -85,6 +93,27 @@ class AE2NetModule(RepresentationModule):
     def set_epoch(self, epoch: int) -> None:
         """Take note of where the codes lie, from where those of new samples are looked for."""
         self.start.copy_(self.codes.detach().mean(dim=0))
+
+    def expect_codes(self, codes: Tensor, noise: float) -> None:
+        """Draw codes of incomplete rows to where others lie: a normal with their moments.
+
+        Views that are there may leave a code open in some directions, in which it would be
+        anywhere.
+
+        Parameters
+        ----------
+        codes : Tensor of shape (rows, n_components)
+            Of rows that have most views.
+        noise : float
+            Variance of what is left between a code's prediction and an inner code.
+        """
+        spread = codes.double() - codes.double().mean(dim=0)
+        covariance = spread.T @ spread / len(codes)
+        flat = _FLAT * covariance.diagonal().mean() + 1e-12
+        covariance.diagonal().add_(flat)
+        eye = torch.eye(codes.shape[1], dtype=covariance.dtype)
+        self.centre.copy_(codes.double().mean(dim=0))
+        self.pull.copy_(noise * torch.linalg.inv(covariance) + _RIDGE * eye)
 
     # -- the objective ----------------------------------------------------------------------
 
@@ -128,37 +157,72 @@ class AE2NetModule(RepresentationModule):
         with the networks frozen.
         """
         with torch.inference_mode(False), torch.no_grad():
-            views = self._working_views(Batch(tuple(view.clone() for view in batch.views)))
-            # Codes that hardly change what they predict would move with the rounding of float32,
-            # which depends on the rows beside.
-            encoders, networks = (
-                copy.deepcopy(part).double() for part in (self.encoders, self.degradations)
-            )
-            inner = [encoder(view.double()) for encoder, view in zip(encoders, views, strict=True)]
-            target = torch.cat(inner, dim=-1)
-            weight = torch.ones_like(target)
-            if batch.present is not None:
-                there = batch.present.to(target.dtype).clone()
-                weight = there.repeat_interleave(target.shape[1] // len(views), dim=1)
+            networks, target = self._targets(batch)
+            weight = _weights(target, batch.present, len(networks))
             start = self.start.double()
-            parts = [
-                _solve(networks, start, target[i : i + _ROWS], weight[i : i + _ROWS])
-                for i in range(0, len(target), _ROWS)
-            ]
-        return torch.cat(parts).to(self.codes.dtype)
+            whole = _Pull(torch.zeros_like(start), _RIDGE * torch.eye(len(start)).to(start))
+            part = _Pull(self.centre.double(), self.pull.double())
+            codes = start.repeat(len(target), 1)
+            complete = weight.all(dim=1)
+            for rows, pull in ((complete, whole), (~complete, part)):
+                for some in rows.nonzero().ravel().split(_ROWS):
+                    if len(some):
+                        codes[some] = _solve(networks, start, target[some], weight[some], pull)
+        return codes.to(self.codes.dtype)
+
+    def misfit(self, batch: Batch) -> Tensor:
+        """Return each row's mean squared difference of inner codes from predicted ones."""
+        codes = self.encode(batch).double()
+        with torch.inference_mode(False), torch.no_grad():
+            networks, target = self._targets(batch)
+            weight = _weights(target, batch.present, len(networks))
+            apart = weight * (_predict(networks, codes.clone()) - target).square()
+            return apart.sum(dim=1) / weight.sum(dim=1)
+
+    def _targets(self, batch: Batch) -> tuple[nn.ModuleList, Tensor]:
+        """Return degradation networks, and inner codes side by side, in float64."""
+        # Codes that hardly change what they predict would move with the rounding of float32,
+        # which depends on the rows beside.
+        views = self._working_views(Batch(tuple(view.clone() for view in batch.views)))
+        encoders, networks = (
+            copy.deepcopy(part).double() for part in (self.encoders, self.degradations)
+        )
+        inner = [encoder(view.double()) for encoder, view in zip(encoders, views, strict=True)]
+        return networks, torch.cat(inner, dim=-1)
 
 
-def _solve(networks: Iterable[nn.Module], start: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+def _weights(target: Tensor, present: Tensor | None, n_views: int) -> Tensor:
+    """Return 1 for inner codes of views that are there and 0 for others."""
+    if present is None:
+        return torch.ones_like(target)
+    there = present.to(target.dtype).clone()
+    return there.repeat_interleave(target.shape[1] // n_views, dim=1)
+
+
+class _Pull(NamedTuple):
+    """A quadratic penalty of codes: (h - centre) @ strength @ (h - centre)."""
+
+    centre: Tensor
+    strength: Tensor
+
+    def of(self, code: Tensor) -> Tensor:
+        away = code - self.centre
+        return (away @ self.strength * away).sum(dim=1)
+
+
+def _solve(
+    networks: Iterable[nn.Module], start: Tensor, target: Tensor, weight: Tensor, pull: _Pull
+) -> Tensor:
     code = start.expand(len(target), -1).clone()
     damping = torch.full_like(target[:, 0], 1e-2)
-    error = _misfit(networks, code, target, weight)
+    error = _misfit(networks, code, target, weight, pull)
     active = torch.arange(len(target), device=target.device)
     for _ in range(_MAX_STEPS):
         if not len(active):
             break
         now, wanted, counts = code[active], target[active], weight[active]
-        step = _step(networks, now, wanted, counts, damping[active])
-        after = _misfit(networks, now + step, wanted, counts)
+        step = _step(networks, now, wanted, counts, damping[active], pull)
+        after = _misfit(networks, now + step, wanted, counts, pull)
         better = after < error[active]
         small = step.norm(dim=1) <= _TOLERANCE * (now.norm(dim=1) + _TOLERANCE)
         code[active[better]] = (now + step)[better]
@@ -168,9 +232,11 @@ def _solve(networks: Iterable[nn.Module], start: Tensor, target: Tensor, weight:
     return code
 
 
-def _misfit(networks: Iterable[nn.Module], code: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+def _misfit(
+    networks: Iterable[nn.Module], code: Tensor, target: Tensor, weight: Tensor, pull: _Pull
+) -> Tensor:
     misfit = (weight * (_predict(networks, code) - target).square()).sum(dim=1)
-    return misfit + _RIDGE * code.square().sum(dim=1)
+    return misfit + pull.of(code)
 
 
 def _predict(networks: Iterable[nn.Module], code: Tensor) -> Tensor:
@@ -178,17 +244,22 @@ def _predict(networks: Iterable[nn.Module], code: Tensor) -> Tensor:
 
 
 def _step(
-    networks: Iterable[nn.Module], code: Tensor, target: Tensor, weight: Tensor, damping: Tensor
+    networks: Iterable[nn.Module],
+    code: Tensor,
+    target: Tensor,
+    weight: Tensor,
+    damping: Tensor,
+    pull: _Pull,
 ) -> Tensor:
     slope = torch.cat([_slope(network, code) for network in networks], dim=-1)
     weighted = slope * weight.unsqueeze(1)
-    curvature = weighted @ slope.transpose(1, 2)
+    curvature = weighted @ slope.transpose(1, 2) + pull.strength
     diagonal = curvature.diagonal(dim1=1, dim2=2)
     # Marquardt's scaling, with a floor for directions that change nothing.
     floor = 1e-6 * diagonal.mean(dim=1, keepdim=True) + 1e-12
-    lift = damping.unsqueeze(1) * (diagonal + floor) + _RIDGE
+    lift = damping.unsqueeze(1) * (diagonal + floor)
     downhill = weighted @ (target - _predict(networks, code)).unsqueeze(2)
-    downhill = downhill.squeeze(2) - _RIDGE * code
+    downhill = downhill.squeeze(2) - (code - pull.centre) @ pull.strength
     solved: Tensor = torch.linalg.solve(curvature + torch.diag_embed(lift), downhill)
     return solved
 

@@ -7,6 +7,7 @@ import pickle
 import joblib
 import numpy as np
 import pytest
+from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
@@ -14,8 +15,8 @@ from sklearn.metrics import pairwise_distances
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skrep import Views
-from skrep.compose import CrossModalRetriever, PerView, _neighbors
+from skrep import CLIP, Views
+from skrep.compose import CrossModalRetriever, PerView, SplitViews, _neighbors
 from skrep.datasets import make_multiview
 from skrep.utils.sklearn_private import InvalidParameterError
 from skrep.views import as_views
@@ -96,6 +97,34 @@ def test_ties_come_in_the_order_of_the_gallery(views):
     np.testing.assert_array_equal(rows, np.tile(np.arange(6), (2, 1)))
 
 
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+@pytest.mark.parametrize("block", [2**22, 64])
+def test_the_first_of_equal_items_are_found(metric, block, seed, monkeypatch):
+    monkeypatch.setattr(_neighbors, "_BLOCK_ENTRIES", block)
+    rng = np.random.default_rng(seed)
+    gallery = rng.normal(size=(30, 4)).astype(np.float32)[rng.integers(30, size=300)]
+    queries = rng.normal(size=(50, 4)).astype(np.float32)
+    index = _neighbors.ExactIndex(gallery, metric)
+    distances = pairwise_distances(queries.astype(float), gallery.astype(float), metric=metric)
+    expected = np.argsort(np.round(distances, 5), axis=1, kind="stable")[:, :5]
+    np.testing.assert_array_equal(index.query(queries, 5)[1], expected)
+    alone = np.vstack([index.query(query[None], 5)[1] for query in queries])
+    np.testing.assert_array_equal(alone, expected)
+
+
+def test_neighbours_in_clusters_far_apart_are_told_apart(seed):
+    rng = np.random.default_rng(seed)
+    centres = 1e4 * rng.choice([-1, 1], size=(3, 16))
+    gallery = (centres[np.arange(600) % 3] + rng.normal(size=(600, 16))).astype(np.float32)
+    queries = (centres[0] + rng.normal(size=(20, 16))).astype(np.float32)
+    distances, rows = _neighbors.ExactIndex(gallery, "euclidean").query(queries, 10)
+    expected = brute_force(queries.astype(float), gallery.astype(float), "euclidean", 10)
+    # Entries have a thousandth as their last digit, which can swap neighbours.
+    np.testing.assert_allclose(distances, expected[0], rtol=1e-2)
+    hits = [len(set(a) & set(b)) for a, b in zip(rows, expected[1], strict=True)]
+    assert np.mean(hits) >= 9.5
+
+
 def test_codes_of_zeros_are_as_far_as_any(views):
     zeros = Views({name: np.zeros_like(views[name]) for name in views.names})
     retriever = CrossModalRetriever(Projections()).fit(views).index(zeros)
@@ -123,6 +152,26 @@ def test_every_container_of_a_query_gives_the_same(views):
         np.testing.assert_array_equal(rows, expected)
     rows = retriever.kneighbors(text, target="image", return_distance=False)
     np.testing.assert_array_equal(rows, expected)
+
+
+def test_other_views_of_a_query_are_not_looked_at(views):
+    retriever = CrossModalRetriever(CLIP(3, max_epochs=1, random_state=0)).fit(views)
+    expected = retriever.kneighbors(views["text"], "text", return_distance=False)
+    broken = views["image"].copy()
+    broken[3, 1] = np.nan
+    for other in (broken, views["image"][:, :2]):
+        query = {"image": other, "text": views["text"]}
+        rows = retriever.kneighbors(query, "text", return_distance=False)
+        np.testing.assert_array_equal(rows, expected)
+
+
+def test_marks_of_absence_survive_a_gallery_that_leaves_views_out(views):
+    retriever = CrossModalRetriever(CLIP(3, max_epochs=1, random_state=0)).fit(views)
+    there = np.arange(60) % 2 == 0
+    gallery = Views((sparse.csr_array(views["text"]),), ("text",), there[:, None])
+    with pytest.warns(UserWarning, match="'text' in 30"):
+        retriever.index(gallery)
+    np.testing.assert_array_equal(retriever.rows_["text"], np.flatnonzero(there))
 
 
 def test_a_view_can_be_searched_from_itself(views):
@@ -178,6 +227,20 @@ def test_a_pipeline_may_end_in_a_model(views):
     np.testing.assert_array_equal(rows, brute_force(codes["text"], codes["image"], "cosine", 10)[1])
     with pytest.raises(TypeError, match="must be a model with a code per view"):
         CrossModalRetriever(make_pipeline(StandardScaler())).fit(views)
+    frozen = FrozenEstimator(scaled.fit(views))
+    found = CrossModalRetriever(frozen).fit(views).kneighbors(views["text"], "text")[1]
+    np.testing.assert_array_equal(found, rows)
+    with pytest.raises(TypeError, match="must be a model with a code per view"):
+        CrossModalRetriever(FrozenEstimator(StandardScaler().fit(views))).fit(views)
+
+
+def test_a_model_fitted_on_a_matrix_takes_queries_as_one(views):
+    matrix = np.asarray(views)
+    model = CLIP(3, max_epochs=1, random_state=0)
+    split = make_pipeline(SplitViews({"image": slice(0, 7), "text": slice(7, 12)}), model)
+    found = CrossModalRetriever(split).fit(matrix).kneighbors(matrix[:9], "text", "image", 4)
+    expected = CrossModalRetriever(model).fit(views).kneighbors(views["text"][:9], "text", None, 4)
+    np.testing.assert_array_equal(found[1], expected[1])
 
 
 # -- what is refused ------------------------------------------------------------------------

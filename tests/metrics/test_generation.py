@@ -32,6 +32,12 @@ def test_coherence_refuses_what_it_cannot_compare():
         coherence(Sign(), [], [1, 0])
     with pytest.raises(ValueError, match="`view=None` is none of the views"):
         coherence(Sign(), (samples, samples), [1, 0, 1])
+    # Compared entry by entry these would count as something without a word.
+    with pytest.raises(ValueError, match="mix of"):
+        coherence(Sign(), samples, np.eye(2)[[1, 0, 1]])
+    with pytest.raises(ValueError, match=r"[Mm]ix of"):
+        coherence(Sign(), samples, ["cat", "dog", "cat"])
+    assert coherence(Sign(), samples, [[1], [0], [1]]) == pytest.approx(2 / 3)
 
 
 def test_likelihood_is_the_mean_of_score_samples(seed):

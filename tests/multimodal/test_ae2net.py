@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from skrep import Trainer, Views
+from skrep import NonFiniteLossError, Trainer, Views
 from skrep.datasets import make_multiview
 from skrep.engine.block_adam import BlockAdam
 from skrep.engine.seeding import make_generator
@@ -175,6 +175,75 @@ def test_new_codes_are_the_least_squares_solution(seed, absent):
         torch.testing.assert_close(codes[row], expected, rtol=1e-4, atol=1e-4)
 
 
+def test_codes_of_incomplete_rows_are_drawn_to_those_of_others(seed):
+    """With linear networks the code is the mean of a normal given what a view says of it."""
+    module = linear_module(seed)
+    generator = torch.Generator().manual_seed(seed)
+    others = 3.0 + torch.randn(50, 2, generator=generator, dtype=torch.float64)
+    module.expect_codes(others, 0.5)
+    present = torch.ones(12, 2, dtype=torch.bool)
+    present[:6, 0] = False
+    batch = batch_of(module, seed, present=present)
+    codes, whole = module.eval().encode(batch), module.encode(batch._replace(present=None))
+    torch.testing.assert_close(codes[6:], whole[6:])
+    layer = module.degradations[1][0]
+    covariance = torch.cov(others.T, correction=0)
+    covariance += 1e-3 * covariance.diagonal().mean() * torch.eye(2)
+    told = module.encoders[1](batch.views[1]) - layer.bias - others.mean(dim=0) @ layer.weight.T
+    noisy = layer.weight @ covariance @ layer.weight.T + 0.5 * torch.eye(4)
+    gain = covariance @ layer.weight.T @ torch.linalg.inv(noisy)
+    expected = others.mean(dim=0) + told @ gain.T
+    torch.testing.assert_close(codes[:6], expected[:6], rtol=1e-3, atol=1e-3)
+    apart = (layer(codes[:6]) - module.encoders[1](batch.views[1][:6])).square().mean(dim=1)
+    torch.testing.assert_close(module.misfit(batch)[:6], apart)
+
+
+def sum_of_two(n, seed):
+    """Two views of a factor each, and one of both: either of the first explains half of it."""
+    rng = np.random.default_rng(seed)
+    first, second = rng.standard_normal((2, n, 1))
+    maps = rng.choice([-1.0, 1.0], size=(4, 1, 5))
+    both = np.hstack([first @ maps[2], second @ maps[3]])
+    clean = (first @ maps[0], second @ maps[1], both)
+    return tuple(view + 0.1 * rng.standard_normal(view.shape) for view in clean)
+
+
+QUICK = {"max_epochs": 40, "n_inner_components": 10, "learning_rate": 1e-2, "batch_size": 60}
+
+
+def test_imputed_values_are_expectations_and_their_spread_is_honest(seed):
+    X = sum_of_two(600, seed)
+    train, new = tuple(a[:300] for a in X), tuple(a[300:] for a in X)
+    model = small(seed, **QUICK).fit(train)
+    stds = []
+    # The exact expectation leaves half of the variance, and next to nothing.
+    for given, left in (((new[0], None, None), 0.75), ((*new[:2], None), 0.25)):
+        values, std = model.impute(given, return_std=True)
+        error = values[2] - new[2]
+        assert np.square(error).mean() < left * new[2].var()
+        # Errors at 300 rows of one or two factors, whose spread is known to 10 per cent or so.
+        assert np.sqrt(np.square(error / std[2]).mean()) == pytest.approx(1.0, abs=0.3)
+        stds.append(std[2].mean())
+    assert stds[1] < stds[0]
+
+
+def test_without_complete_samples_those_with_most_views_stand_for_all(seed):
+    X = sum_of_two(300, seed)
+    holes = [array.copy() for array in X]
+    for i, array in enumerate(holes):
+        array[i::3] = np.nan
+    model = small(seed, **QUICK).fit(tuple(holes))
+    error = model.impute(tuple(holes))[2][2::3] - X[2][2::3]
+    assert np.square(error).mean() < 0.75 * X[2].var()
+
+
+def test_samples_of_one_view_each_train(seed):
+    left, right = (array.copy() for array in sum_of_two(60, seed)[:2])
+    left[:30] = right[30:] = np.nan
+    model = small(seed).fit((left, right))
+    assert np.isfinite(model.impute((left, right))[1]).all()
+
+
 def test_codes_of_the_training_samples_are_transform(seed):
     X = make_multiview(80, random_state=seed)
     model = small(seed)
@@ -185,7 +254,7 @@ def test_codes_of_the_training_samples_are_transform(seed):
 
 def test_learns_planted_factors(seed):
     X = make_multiview(200, random_state=seed)
-    model = small(seed, max_epochs=120, n_inner_components=12).fit(X)
+    model = small(seed, max_epochs=50, n_inner_components=12, learning_rate=1e-2).fit(X)
     assert model.loss_curve_[-1] < 0.5 * model.loss_curve_[0]
     assert model.score(X) > -0.8
 
@@ -214,6 +283,17 @@ def test_partial_fit_takes_other_samples(seed):
     model.partial_fit(X[50:])
     assert model.codes_.shape == (40, 3)
     assert model.n_iter_ == 2
+
+
+def test_a_partial_fit_that_fails_leaves_the_codes_of_the_samples_before(seed):
+    X = make_multiview(90, random_state=seed)
+    model = small(seed).partial_fit(X[:50])
+    codes = model.codes_
+    with pytest.raises(NonFiniteLossError):
+        model.set_params(learning_rate=1e30).partial_fit(X[50:])
+    np.testing.assert_array_equal(model.codes_, codes)
+    model.codes_[:] = 0.0  # a copy
+    np.testing.assert_array_equal(model.codes_, codes)
 
 
 def test_bad_input(seed):

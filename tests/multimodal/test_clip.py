@@ -264,6 +264,23 @@ def test_the_start_has_the_canonical_correlations(views):
     np.testing.assert_allclose(found, expected, atol=0.01)
 
 
+def test_a_view_that_does_not_vary_says_nothing(views):
+    constant = np.ones((120, 4))
+    model = clip().fit(Views((*views.arrays, constant)))
+    assert np.isfinite(np.asarray(model.transform((*views.arrays, constant)))).all()
+    # Pairs without the constant view are found: by chance one query in 120 would.
+    codes = Views(tuple(model.transform((*views.arrays, constant)))[:2])
+    assert (np.argmax(codes[0] @ codes[1].T, axis=1) == np.arange(120)).mean() > 0.1
+    clip().fit((views[0], constant))
+    # No complete sample differs from another: the start is random.
+    same = np.array(views[0])
+    same[:30] = same[0]
+    holes = np.array(views[1])
+    holes[:30] = holes[0]
+    holes[30:] = np.nan
+    clip().fit((same, holes))
+
+
 def test_three_views_share_one_space(three_views):
     model = clip(max_epochs=20, n_components=8).fit(three_views)
     assert model.transform(three_views).widths == (8, 8, 8)

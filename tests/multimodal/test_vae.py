@@ -10,6 +10,7 @@ from skrep import VAE, Likelihood, MissingViewError, Trainer, Views, Warmup
 from skrep.datasets import make_multiview
 from skrep.multimodal import JMVAE, MultimodalVAE
 from skrep.nn import MLP
+from skrep.nn.module import Batch
 from skrep.utils.settings import Experts
 
 KINDS = ("product", "mixture", "mixture_of_products")
@@ -327,6 +328,48 @@ def test_private_codes_hold_what_views_do_not_share(seed):
     assert private.score(X) > none.score(X) + 1.0
     codes = private.transform(X)[:, 0]
     assert abs(np.corrcoef(codes, z[:, 0])[0, 1]) > 0.9
+
+
+def views_with_detail_of_their_own(n, seed):
+    """Two views of one shared factor and one factor each."""
+    rng = np.random.default_rng(seed)
+    z, own = rng.standard_normal((n, 1)), rng.standard_normal((n, 2))
+    maps = rng.standard_normal((2, 2, 1, 6))
+    return tuple(
+        z @ maps[v, 0] + own[:, v : v + 1] @ maps[v, 1] + 0.2 * rng.standard_normal((n, 6))
+        for v in range(2)
+    )
+
+
+@pytest.mark.parametrize("kind", ["mixture", "mixture_of_products"])
+@pytest.mark.parametrize("variance", ["view", "feature"])
+def test_variances_of_a_mixture_start_at_its_errors(kind, variance, seed):
+    X = views_with_detail_of_their_own(400, seed)
+    setting = Likelihood("gaussian", variance=variance)
+    start = make(kind, seed, n_components=3, likelihood=setting, max_epochs=1, learning_rate=1e-9)
+    module = start.fit(X).module_
+    views = tuple(torch.as_tensor(x, dtype=torch.float32) for x in X)
+    q = module.posteriors(Batch(views))
+    noise = torch.randn(200, 1, *q.mean.shape[1:], generator=torch.Generator().manual_seed(seed))
+    codes = (q.mean + torch.exp(0.5 * q.log_var) * noise).flatten(end_dim=1)
+    for v, x in enumerate(module.working_views(Batch(views))):
+        error = (
+            x - module.decoders[v](codes.flatten(end_dim=1)).unflatten(0, codes.shape[:2])
+        ).square()
+        error = error.mean() if variance == "view" else error.mean(dim=(0, 1))
+        found = module.likelihoods[v].log_var.exp()
+        # One is of the samples, the other of the linear model: features of little noise differ.
+        torch.testing.assert_close(found, error, rtol=0.25, atol=0.06)
+
+
+@pytest.mark.parametrize("kind", ["mixture", "mixture_of_products"])
+def test_what_views_do_not_share_is_in_the_spread_of_imputed_values(kind, seed):
+    X = views_with_detail_of_their_own(800, seed)
+    train, new = tuple(x[:400] for x in X), tuple(x[400:] for x in X)
+    model = make(kind, seed, n_components=3, hidden_layer_sizes=(16,), max_epochs=10).fit(train)
+    values, std = model.impute((new[0], None), return_std=True)
+    standardised = (new[1] - values[1]) / std[1]
+    assert 0.7 < np.sqrt(np.square(standardised).mean()) < 1.6
 
 
 @pytest.mark.parametrize("kind", [*KINDS, "jmvae"])
