@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["main", "make_estimators", "make_pair_estimators"]
+__all__ = ["main", "make_estimators", "make_incomplete_estimators", "make_pair_estimators"]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -16,11 +16,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Layers of this size gain little from a second thread, and lose a factor of ten to it when
     # another process wants the core. Read when torch is loaded, hence before the imports.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    from skrep.inspection._demo import DemoOptions, run_demo
+    from skrep.inspection._demo import DemoModels, DemoOptions, run_demo
     from skrep.inspection._read_file import InputError
 
     try:
-        run_demo(DemoOptions(**vars(arguments)), make_estimators, make_pair_estimators)
+        models = DemoModels(make_estimators, make_pair_estimators, make_incomplete_estimators)
+        run_demo(DemoOptions(**vars(arguments)), models)
     except InputError as error:
         sys.stderr.write(f"skrep: {error}\n")
         return 2
@@ -97,20 +98,50 @@ def make_pair_estimators(n_components: int, fast: bool) -> dict[str, Any]:
     return models
 
 
+def make_incomplete_estimators(n_components: int, fast: bool) -> dict[str, Any]:
+    """Return the models that are compared where samples lack views, which all of these accept.
+
+    Parameters
+    ----------
+    n_components : int
+        Size of every code.
+    fast : bool
+        Train for a few epochs only, to see that everything runs.
+
+    Returns
+    -------
+    dict of str to estimator
+    """
+    from skrep.multimodal import MultimodalAutoencoder, MultimodalVAE
+
+    models: dict[str, Any] = {}
+    for network in (MultimodalAutoencoder, MultimodalVAE):
+        model = network(n_components)
+        models[network.__name__] = model.set_params(max_epochs=5) if fast else model
+    return models
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m skrep",
         description="Compare autoencoders with PCA, factor analysis and an RBM at equal code "
         "size: a table, a verdict and a picture; with several views also what two of them share. "
-        "Without FILE: on the shipped digits in six views.",
+        "Where samples lack views, multimodal models are compared with what PCA and CCA can do "
+        "then. Without FILE: on the shipped digits in six views.",
     )
     parser.add_argument(
         "file", nargs="?", type=Path, metavar="FILE",
-        help="a CSV of numbers with a header line, or an .npz whose 2-D arrays are views",
+        help="a CSV of numbers with a header line, a .parquet, or an .npz of 2-D arrays as views",
     )  # fmt: skip
     parser.add_argument(
-        "--label", metavar="COLUMN", help="column (CSV) or 1-D array (npz; 'y' if there) of classes"
+        "--label", metavar="COLUMN", help="column, or 1-D array (npz; 'y' if there), of classes"
     )
+    parser.add_argument(
+        "--views", nargs="+", metavar="VIEW",
+        help="after FILE: 'NAME=PATTERN[,PATTERN...]' over column names, as in 'rna=rna_*', or "
+        "'rna_' for the columns that start so; for an npz, names of arrays. Other columns are "
+        "left out. A row with nothing in a view is a sample that lacks it",
+    )  # fmt: skip
     parser.add_argument(
         "--components", dest="n_components", type=_positive, metavar="N",
         help="size of the code (16, or half the columns if they are fewer than 32)",
@@ -122,6 +153,9 @@ def _parser() -> argparse.ArgumentParser:
         "--out", type=Path, default=Path("skrep-report"), metavar="DIR",
         help="folder for the picture (%(default)s)",
     )  # fmt: skip
+    parser.add_argument(
+        "--report", type=Path, metavar="PATH", help="HTML file to write the full report to"
+    )
     parser.add_argument("--seed", type=_seed, default=0, metavar="S", help="seed (%(default)s)")
     parser.add_argument(
         "--fast", action="store_true", help="400 rows and 5 epochs: does it run, not how good"

@@ -403,8 +403,8 @@ class Views:
         if not self.is_complete:
             raise MissingViewError(
                 f"One matrix needs every view of every sample; {self._absences()}. Use a model "
-                "that takes incomplete data, or drop those samples with "
-                "`views[views.present.all(axis=1)]`."
+                "that takes incomplete data, put `ConcatViews(absent='nan')` before an imputer, "
+                "or drop those samples with `views[views.present.all(axis=1)]`."
             )
         target = self.dtype if dtype is None else np.dtype(dtype)
         only = self._arrays[0]

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from sklearn.decomposition import PCA, FactorAnalysis
 from skrep import PerView
 from skrep import __main__ as command
 from skrep.datasets import make_low_rank, make_multiview
+from skrep.inspection._baselines import MeanFilled
 
 
 @pytest.fixture
@@ -20,8 +22,12 @@ def quick(monkeypatch):
     def make_pairs(n_components, fast):
         return {"PCA per view": PerView(PCA(n_components))}
 
+    def make_incomplete(n_components, fast):
+        return {"mean-filled": MeanFilled(PCA(n_components))}
+
     monkeypatch.setattr(command, "make_estimators", make)
     monkeypatch.setattr(command, "make_pair_estimators", make_pairs)
+    monkeypatch.setattr(command, "make_incomplete_estimators", make_incomplete)
 
 
 @pytest.fixture
@@ -72,7 +78,101 @@ def test_own_views_without_labels(quick, seed, capsys, tmp_path):
     assert "across views" not in out
 
 
-def test_same_seed_same_table(quick, table, capsys, tmp_path):
+@pytest.fixture
+def omics(tmp_path, seed):
+    """Two views of 60 patients, of whom some lack one."""
+    rna, protein = make_multiview(60, (4, 5), random_state=seed)
+    lines = ["patient,kind," + ",".join([f"rna_{i}" for i in range(4)] + list("vwxyz"))]
+    for i in range(60):
+        cells = [[str(value) for value in view[i]] for view in (rna, protein)]
+        if i < 8:
+            cells[0] = [""] * 4
+        elif i < 20:
+            cells[1] = ["NA"] * 5
+        lines.append(",".join([f"p{i}", "ab"[i % 2], *cells[0], *cells[1]]))
+    path = tmp_path / "omics.csv"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    return path
+
+
+def test_samples_that_lack_views(quick, omics, capsys, tmp_path):
+    report = tmp_path / "made" / "report.html"
+    views = ["--views", "rna=rna_*", "protein=v,w,x,y,z"]
+    assert run(omics, *views, "--label", "kind", "--out", tmp_path, "--report", report) == 0
+    out = capsys.readouterr().out
+    assert "omics: 60 samples, 2 views (rna 4, protein 5 columns), 2 classes." in out
+    assert "Views are absent: rna from 8, protein from 12 of 60 samples." in out
+    assert "Left out, being in no view: 1 column(s), 'patient'." in out
+    assert "imputed R²" in out
+    for row in ("mean-filled", "best present view", "CCA (scikit-learn) on complete rows"):
+        assert f"\n{row}" in out
+    # What two views share is not asked of samples that lack one.
+    assert "in common" not in out
+    assert f"Picture: {tmp_path / 'omics.png'}" in out
+    assert f"Report: {report}" in out
+    text = report.read_text(encoding="utf-8")
+    assert "<h1>omics</h1>" in text
+    assert "samples that lack a view: rna 8, protein 12" in text
+
+
+def test_scaling_leaves_absent_rows_out(seed):
+    from skrep.inspection._demo import _in_common_units
+    from skrep.inspection._read_file import FileData
+
+    left, right = make_multiview(50, (4, 3), random_state=seed)
+    left = left * 1e3 + 7.0
+    left[:10] = np.nan
+    X, units = _in_common_units(FileData("x", {"a": left, "b": right}))
+    np.testing.assert_array_equal(X.present, [[False, True]] * 10 + [[True, True]] * 40)
+    present = np.asarray(X["a"])[10:]
+    np.testing.assert_allclose(present.mean(axis=0), 0.0, atol=1e-6)
+    np.testing.assert_allclose(present.var(axis=0).sum(), 1.0, rtol=1e-5)
+    scaler, weight = units["a"][1:]
+    np.testing.assert_allclose(scaler.inverse_transform(present / weight), left[10:], rtol=1e-4)
+
+
+def test_report_holds_both_tables(quick, seed, capsys, tmp_path):
+    views = make_multiview(40, (4, 5), random_state=seed)
+    path = tmp_path / "mine.npz"
+    np.savez(path, left=views[0], right=views[1], more=views[0][:, :2])
+    report = tmp_path / "report.html"
+    chosen = ("--views", "left", "right", "--folds", 2, "--out", tmp_path)
+    assert run(path, *chosen, "--report", report) == 0
+    out = capsys.readouterr().out
+    assert "Left out, being in no view: 1 column(s), 'more'." in out
+    text = report.read_text(encoding="utf-8")
+    assert "<h1>mine</h1>" in text
+    assert "<h2>All columns, one code</h2>" in text
+    assert "<h2>What left and right have in common</h2>" in text
+    assert "Codes of 4 numbers, measured on held-out rows of 2 folds" in text
+    assert "A code of 2 numbers for each view." in text
+
+
+def test_a_failing_second_table_does_not_cost_the_first(quick, monkeypatch, seed, capsys, tmp_path):
+    monkeypatch.setattr(command, "make_pair_estimators", lambda n, fast: {"PCA": PCA(100)})
+    views = make_multiview(40, (4, 5), random_state=seed)
+    path = tmp_path / "mine.npz"
+    np.savez(path, left=views[0], right=views[1])
+    assert run(path, "--folds", 2, "--out", tmp_path) == 0
+    out = capsys.readouterr().out
+    assert "Two views could not be compared: Every estimator failed. PCA: " in out
+    assert "On held-out reconstruction" in out
+
+
+def test_parquet(quick, seed, capsys, tmp_path):
+    pytest.importorskip("pyarrow")
+    import pandas as pd
+
+    X = make_low_rank(60, 6, rank=2, random_state=seed)
+    frame = pd.DataFrame(X, columns=list("pqrstu")).assign(kind=["a", "b"] * 30)
+    frame.to_parquet(tmp_path / "mine.parquet")
+    assert run(tmp_path / "mine.parquet", "--label", "kind", "--out", tmp_path) == 0
+    assert "mine: 60 samples, 6 columns, 2 classes." in capsys.readouterr().out
+
+
+def test_same_seed_same_table(quick, table, monkeypatch, capsys, tmp_path):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+
     def scores():
         run(table, "--label", "kind", "--out", tmp_path)
         out = capsys.readouterr().out
@@ -109,12 +209,16 @@ def test_no_view_drowns_the_others(seed):
         (["TABLE", "--label", "kind", "--folds", "31"], "skrep: The data have 60 rows, too few"),
         (["CONSTANT"], "skrep: Every column is constant"),
         (["TABLE", "--label", "kind", "--out", "TABLE"], "skrep: The picture cannot be written"),
+        (["TABLE", "--report", "TABLE/x.html"], "skrep: The report cannot be written to"),
+        (["TABLE", "--report", "."], "skrep: The report cannot be written to '.' (it is a folder)"),
+        (["--views", "a=b*"], "skrep: --views names columns of a file; give the FILE too, before"),
+        (["TABLE", "--views", "a=zz*"], "skrep: No column matches 'zz*' of the view 'a' in --vie"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(arguments, message, quick, table, capsys, tmp_path):
     constant = tmp_path / "constant.csv"
     constant.write_text("a,b\n" + "1,2\n" * 20)
-    places = {"TABLE": table, "CONSTANT": constant}
+    places = {"TABLE": table, "CONSTANT": constant, "TABLE/x.html": table / "x.html"}
     assert run(*[places.get(argument, argument) for argument in arguments]) == 2
     err = capsys.readouterr().err
     assert message in err
@@ -177,6 +281,28 @@ def test_a_mistyped_file_name_does_not_wait_for_torch():
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
     assert done.returncode == 2, done.stderr
+
+
+def test_models_of_incomplete_samples_run(omics, monkeypatch, capsys, tmp_path):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    models = command.make_incomplete_estimators(3, fast=True)
+    assert list(models) == ["MultimodalAutoencoder", "MultimodalVAE"]
+    views = ("--views", "rna_", "protein=[v-z]")
+    assert run(omics, *views, "--fast", "--components", 2, "--out", tmp_path) == 0
+    out = capsys.readouterr().out
+    assert "mean-filled PCA" in out
+    assert "failed" not in out
+    assert "Code sizes differ" not in out
+
+
+def test_a_report_that_cannot_be_written_at_the_end(quick, table, monkeypatch, capsys, tmp_path):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    report = tmp_path / "report.html"
+    assert run(table, "--label", "kind", "--out", tmp_path, "--report", report) == 2
+    assert "(No space left on device). Name another with --report." in capsys.readouterr().err
 
 
 def test_models_have_the_same_code_size_and_the_real_run_works(capsys, tmp_path):

@@ -80,9 +80,15 @@ FROZEN: dict[str, set[str]] = {
         *("bernoulli_log_prob", "categorical_log_prob", "gaussian_log_prob", "poisson_log_prob"),
     },
     "skrep.functional.sparsity": {"kl_to_rate", "l1_penalty", "top_k"},
-    "skrep.inspection": {"compare"},
+    "skrep.inspection": {
+        *("Comparison", "compare", "explained_variance", "feature_correlations"),
+        *("AttractorDisplay", "CanonicalCorrelationDisplay", "ComponentsDisplay"),
+        *("ExplainedVarianceDisplay", "LatentDisplay", "LogLikelihoodDisplay", "LossCurveDisplay"),
+        *("ReconstructionDisplay", "RetrievalDisplay", "TraversalDisplay", "ViewWeightsDisplay"),
+    },
     "skrep.metrics": {
-        *("kmeans_accuracy", "kmeans_nmi", "linear_probe_accuracy", "reconstruction_r2"),
+        *("kmeans_accuracy", "kmeans_ari", "kmeans_nmi", "knn_accuracy", "linear_probe_accuracy"),
+        *("imputation_r2", "log_likelihood", "reconstruction_r2"),
         *("canonical_correlations", "coherence", "importance_weighted_log_likelihood"),
         "total_correlation_captured",
         *("mean_average_precision", "mean_reciprocal_rank", "median_rank", "retrieval_recall"),

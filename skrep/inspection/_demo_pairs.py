@@ -1,16 +1,16 @@
 """The second table of `python -m skrep`: what two views have in common."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from skrep.inspection._comparison import run_comparison
-from skrep.inspection._report_text import format_table
+from skrep.inspection._comparison import Comparison
+from skrep.inspection._run import run_comparison
 from skrep.metrics import scorers
 from skrep.views import Views
 
-__all__ = ["pair_report"]
+__all__ = ["PairFindings", "compare_pair"]
 
 # Pixels and profile correlations of the shipped digits: the pair that papers use.
 _KNOWN_PAIRS = (("pix", "fac"),)
@@ -18,7 +18,25 @@ _KNOWN_PAIRS = (("pix", "fac"),)
 _WIDEST = 1000
 
 
-def pair_report(
+class PairFindings(NamedTuple):
+    """A comparison of two views.
+
+    Attributes
+    ----------
+    heading : str
+        Which two.
+    explanation : str
+        What its columns are.
+    comparison : Comparison
+        The table.
+    """
+
+    heading: str
+    explanation: str
+    comparison: Comparison
+
+
+def compare_pair(
     blocks: Mapping[str, np.ndarray],
     labels: Any,
     make_estimators: Callable[[int, bool], Mapping[str, Any]],
@@ -27,8 +45,8 @@ def pair_report(
     n_folds: int,
     seed: int,
     fast: bool,
-) -> list[str]:
-    """Return the lines of a table that compares models with a code per view on two views.
+) -> PairFindings | None:
+    """Compare models with a code per view on two views.
 
     Parameters
     ----------
@@ -49,17 +67,21 @@ def pair_report(
 
     Returns
     -------
-    list of str
-        Empty where there are no two views narrow enough.
+    PairFindings or None
+        None where there are no two views narrow enough.
     """
     pair = _pick(blocks)
     if pair is None:
-        return []
+        return None
     views = Views({name: np.ascontiguousarray(blocks[name]) for name in pair})
     size = max(1, min(n_components // 2, *views.widths))
     names = ["total_correlation_captured"]
+    ending = "."
     if labels is not None:
         names += ["shared_representation_accuracy", "linear_probe_accuracy"]
+        ending = (
+            "; across views: a classifier is trained on one view's code and tested on the other's."
+        )
     comparison = run_comparison(
         make_estimators(size, fast),
         views,
@@ -69,19 +91,12 @@ def pair_report(
         random_state=seed,
         verbose=1,
     )
-    lines = [
-        "",
-        f"What {pair[0]} and {pair[1]} have in common: a code of {size} numbers for each view. "
-        f"The held-out correlation is summed over components, at most {size}"
-        + (
-            "; across views: a classifier is trained on one view's code and tested on the other's."
-            if labels is not None
-            else "."
-        ),
-        "",
-        format_table(comparison.table),
-    ]
-    return [*lines, *(f"Note: {note}" for note in comparison.table.attrs["notes"])]
+    return PairFindings(
+        f"What {pair[0]} and {pair[1]} have in common",
+        f"A code of {size} numbers for each view. The held-out correlation is summed over "
+        f"components, at most {size}{ending}",
+        comparison,
+    )
 
 
 def _pick(blocks: Mapping[str, np.ndarray]) -> tuple[str, str] | None:

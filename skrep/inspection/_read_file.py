@@ -2,63 +2,41 @@
 
 import csv
 from array import array
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
 
+from skrep.inspection._column_views import (
+    FILL,
+    FileData,
+    InputError,
+    check_present,
+    listed,
+    plan_views,
+    split_columns,
+)
+
 __all__ = ["FileData", "InputError", "read_file"]
 
 _MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "?"})
-_FILL = "Fill them (for example with `sklearn.impute.SimpleImputer`) or drop those rows first."
 
 
-class InputError(ValueError):
-    """The file or an option cannot be used; the message is one line for the person."""
-
-
-@dataclass
-class FileData:
-    """Views and labels as they came.
-
-    Attributes
-    ----------
-    name : str
-        What the data are called.
-    views : dict of str to ndarray of shape (n_samples, width)
-        Finite numbers.
-    labels : ndarray of shape (n_samples,) or None
-        Classes as strings or whole numbers.
-    image_view : str or None
-        The view that can be shown as an image.
-    image_shape : tuple of int
-        Its height and width.
-    """
-
-    name: str
-    views: dict[str, np.ndarray]
-    labels: np.ndarray | None = None
-    image_view: str | None = None
-    image_shape: tuple[int, int] = (0, 0)
-
-    @property
-    def n_samples(self) -> int:
-        """Number of rows."""
-        return len(next(iter(self.views.values())))
-
-
-def read_file(path: Path, label: str | None) -> FileData:
-    """Read a CSV with a header, or an npz of views.
+def read_file(path: Path, label: str | None, views: Sequence[str] | None = None) -> FileData:
+    """Read a CSV with a header, a Parquet table, or an npz of views.
 
     Parameters
     ----------
     path : Path
-        Ends in .npz, or is taken for a CSV if it ends in .csv, .tsv or .txt.
+        Ends in .npz or .parquet, or is taken for a CSV if it ends in .csv, .tsv or .txt.
     label : str or None
         Column, or one-dimensional array, that holds the classes. None is the array "y" of an npz
-        and nothing in a CSV.
+        and nothing in a table.
+    views : sequence of str or None
+        For a table as in `plan_views`; for an npz names of arrays. None takes all: the columns of
+        a table as one view.
 
     Returns
     -------
@@ -71,23 +49,31 @@ def read_file(path: Path, label: str | None) -> FileData:
     """
     if not path.is_file():
         raise InputError(f"There is no file {str(path)!r}.")
-    readers = {".npz": _read_npz, ".csv": _read_csv, ".tsv": _read_csv, ".txt": _read_csv}
+    readers: dict[str, Callable[..., FileData]] = {
+        **dict.fromkeys((".csv", ".tsv", ".txt"), _read_csv),
+        **dict.fromkeys((".parquet", ".pq"), _read_parquet),
+        ".npz": _read_npz,
+    }
     if path.suffix.lower() not in readers:
         raise InputError(
-            f"{str(path)!r} must be a .csv, .tsv or .txt with a header line, or an .npz of views."
+            f"{str(path)!r} must be a .csv, .tsv or .txt with a header line, a .parquet, or an "
+            f".npz of views."
         )
-    data = readers[path.suffix.lower()](path, label)
+    data = readers[path.suffix.lower()](path, label, views)
     _check_labels(data, label)
     return data
 
 
-def _read_csv(path: Path, label: str | None) -> FileData:
+# -- text -------------------------------------------------------------------------------------
+
+
+def _read_csv(path: Path, label: str | None, views: Sequence[str] | None) -> FileData:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             first = file.readline()
             file.seek(0)
             delimiter = max(",;\t", key=first.count)
-            return _parse(csv.reader(file, delimiter=delimiter), path.stem, label)
+            return _parse(csv.reader(file, delimiter=delimiter), path.stem, label, views)
     except UnicodeDecodeError as error:
         raise InputError(f"{str(path)!r} is not a text file in UTF-8 ({error.reason}).") from error
     except csv.Error as error:
@@ -96,12 +82,19 @@ def _read_csv(path: Path, label: str | None) -> FileData:
         raise InputError(f"{str(path)!r} cannot be opened ({error.strerror}).") from error
 
 
-def _parse(reader: "csv.Reader", name: str, label: str | None) -> FileData:  # type: ignore[name-defined]
+def _parse(reader: Any, name: str, label: str | None, wanted: Sequence[str] | None) -> FileData:
     header = [cell.strip() for cell in next(reader, [])]
-    label_at = _check_header(header, label)
-    values = array("d")
+    if not header:
+        raise InputError("The file is empty; it needs a header line that names the columns.")
+    if all(_is_number(cell) for cell in header):
+        raise InputError(
+            "The first line holds numbers only; it must be a header that names the columns."
+        )
+    views = _plan(header, label, wanted)
+    taken = [at for columns in views.values() for at in columns]
+    label_at = None if label is None else header.index(label)
+    values, lines = array("d"), array("q")
     labels: list[str] = []
-    missing: dict[str, list[int]] = {}
     for row in reader:
         if not row:
             continue
@@ -109,44 +102,22 @@ def _parse(reader: "csv.Reader", name: str, label: str | None) -> FileData:  # t
             raise InputError(
                 f"Line {reader.line_num} has {len(row)} cells, and the header has {len(header)}."
             )
-        for at, cell in enumerate(row):
-            cell = cell.strip()
-            if cell.lower() in _MISSING:
-                missing.setdefault(header[at], []).append(reader.line_num)
-                cell = "nan"
-            if at == label_at:
-                labels.append(cell)
-            else:
-                values.append(_number(cell, reader.line_num, header[at]))
-    if missing:
-        raise InputError(_say_missing(missing))
-    width = len(header) - (label_at is not None)
-    matrix = np.frombuffer(values, dtype=np.float64).reshape(-1, width)
-    return FileData(name, {"table": matrix}, None if label_at is None else np.asarray(labels))
-
-
-def _check_header(header: Sequence[str], label: str | None) -> int | None:
-    if not header:
-        raise InputError("The file is empty; it needs a header line that names the columns.")
-    repeated = sorted({name for name in header if header.count(name) > 1})
-    if repeated:
-        raise InputError(f"The header names the column {repeated[0]!r} more than once.")
-    if all(_is_number(name) for name in header):
-        raise InputError(
-            "The first line holds numbers only; it must be a header that names the columns."
-        )
-    if label is not None and label not in header:
-        shown = ", ".join(map(repr, header[:10])) + (", …" if len(header) > 10 else "")
-        raise InputError(f"There is no column {label!r} for --label. The columns are {shown}.")
-    if len(header) - (label is not None) < 2:
-        raise InputError(
-            f"The file has {len(header)} column(s) ({', '.join(header)}); at least two columns "
-            f"of numbers are needed beside the label."
-        )
-    return None if label is None else header.index(label)
+        lines.append(reader.line_num)
+        values.extend([_number(row[at], reader.line_num, header[at]) for at in taken])
+        if label_at is not None:
+            labels.append(_class(row[label_at], reader.line_num, header[label_at]))
+    matrix = np.frombuffer(values, dtype=np.float64).reshape(-1, len(taken))
+    return _assemble(
+        name, header, views, matrix, np.asarray(labels) if labels else None, label,
+        lambda i: f"on line {lines[i]}",
+    )  # fmt: skip
 
 
 def _number(cell: str, line: int, column: str) -> float:
+    """Return the number in a cell, NaN where it is missing."""
+    cell = cell.strip()
+    if cell.lower() in _MISSING:
+        return np.nan
     try:
         value = float(cell)
     except ValueError:
@@ -159,6 +130,13 @@ def _number(cell: str, line: int, column: str) -> float:
     return value
 
 
+def _class(cell: str, line: int, column: str) -> str:
+    cell = cell.strip()
+    if cell.lower() in _MISSING:
+        raise InputError(_no_class(column, f"on line {line}"))
+    return cell
+
+
 def _is_number(text: str) -> bool:
     try:
         float(text)
@@ -167,52 +145,166 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _say_missing(missing: dict[str, list[int]]) -> str:
-    told = [
-        f"column {name!r} has {len(lines)} missing value(s), the first on line {lines[0]}"
-        for name, lines in list(missing.items())[:3]
-    ]
-    more = len(missing) - len(told)
-    rest = f", and so have {more} more columns" if more else ""
-    text = "; ".join(told) + rest
-    return f"{text[0].upper()}{text[1:]}. {_FILL}"
+# -- Parquet ----------------------------------------------------------------------------------
 
 
-def _read_npz(path: Path, label: str | None) -> FileData:
+def _read_parquet(path: Path, label: str | None, wanted: Sequence[str] | None) -> FileData:
+    import pandas as pd
+
+    try:
+        frame = pd.read_parquet(path)
+    except ImportError as error:
+        raise InputError(
+            "Parquet files need pyarrow. Install it with `pip install skrep[parquet]`."
+        ) from error
+    except (OSError, ValueError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"{str(path)!r} cannot be read as Parquet ({reason}).") from error
+    header = [str(name) for name in frame.columns]
+    views = _plan(header, label, wanted)
+    numbered = isinstance(frame.index, pd.RangeIndex)
+
+    def place_of(i: int) -> str:
+        return f"in row {i}, counted from 0" if numbered else f"in row {frame.index[i]!r}"
+
+    labels = None
+    if label is not None:
+        labels = _classes(frame.iloc[:, header.index(label)], label, place_of)
+    taken = [at for columns in views.values() for at in columns]
+    blocks = [_numbers(frame.iloc[:, at], header[at], place_of) for at in taken]
+    return _assemble(path.stem, header, views, np.column_stack(blocks), labels, label, place_of)
+
+
+def _numbers(column: Any, name: str, place_of: Callable[[int], str]) -> np.ndarray:
+    from pandas.api.types import is_bool_dtype, is_complex_dtype, is_numeric_dtype
+
+    real = is_numeric_dtype(column) and not is_complex_dtype(column)
+    if not real and not is_bool_dtype(column):
+        raise InputError(
+            f"Column {name!r} holds {column.dtype}, not numbers. Name the column that holds the "
+            f"classes with --label, and drop or encode other columns of text."
+        )
+    values = column.to_numpy(dtype=np.float64, na_value=np.nan)
+    infinite = np.flatnonzero(np.isinf(values))
+    if len(infinite):
+        raise InputError(f"Column {name!r} is infinite {place_of(int(infinite[0]))}.")
+    return np.asarray(values)
+
+
+def _classes(column: Any, name: str, place_of: Callable[[int], str]) -> np.ndarray:
+    missing = np.flatnonzero(column.isna())
+    if len(missing):
+        raise InputError(_no_class(name, place_of(int(missing[0]))))
+    values = np.asarray(column)
+    return values if values.dtype.kind in "biuf" else values.astype(str)
+
+
+# -- tables -----------------------------------------------------------------------------------
+
+
+def _plan(
+    header: list[str], label: str | None, wanted: Sequence[str] | None
+) -> dict[str, list[int]]:
+    """Check the names of columns and share them out among views."""
+    repeated = sorted({name for name in header if header.count(name) > 1})
+    if repeated:
+        raise InputError(f"The header names the column {repeated[0]!r} more than once.")
+    if label is not None and label not in header:
+        raise InputError(
+            f"There is no column {label!r} for --label. The columns are {listed(header)}."
+        )
+    views = plan_views(header, label, wanted)
+    if sum(map(len, views.values())) < 2:
+        raise InputError(
+            f"The file has {len(header)} column(s) ({', '.join(header[:10])}); at least two "
+            f"columns of numbers are needed beside the label."
+        )
+    return views
+
+
+def _assemble(
+    name: str,
+    header: list[str],
+    views: dict[str, list[int]],
+    matrix: np.ndarray,
+    labels: np.ndarray | None,
+    label: str | None,
+    place_of: Callable[[int], str],
+) -> FileData:
+    """Make views of the columns that were taken, which stand in the order of `views`."""
+    taken = [at for columns in views.values() for at in columns]
+    places: dict[str, list[int]] = {}
+    for view, columns in views.items():
+        start = sum(map(len, places.values()))
+        places[view] = list(range(start, start + len(columns)))
+    blocks = split_columns(matrix, [header[at] for at in taken], places, place_of)
+    kept = {header[at] for at in taken} | {label}
+    return FileData(name, blocks, labels, left_out=[c for c in header if c not in kept])
+
+
+def _no_class(column: str, place: str) -> str:
+    return f"Column {column!r} of --label has a missing value {place}. Drop such rows first."
+
+
+# -- arrays -----------------------------------------------------------------------------------
+
+
+def _read_npz(path: Path, label: str | None, wanted: Sequence[str] | None) -> FileData:
+    arrays = _load_arrays(path)
+    name = label or "y"
+    if label is not None and label not in arrays:
+        raise InputError(
+            f"There is no array {label!r} for --label. The arrays are "
+            f"{listed(list(arrays)) or 'none'}."
+        )
+    labels = arrays.pop(name, None)
+    if labels is not None and labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels.ravel()
+    if labels is not None and labels.ndim != 1:
+        raise InputError(f"The labels {name!r} have shape {labels.shape}, not one per row.")
+    views = _take_arrays(arrays, wanted, path)
+    for view, values in views.items():
+        _check_view(view, values, len(views) > 1)
+    rows = {view: len(values) for view, values in views.items()}
+    if labels is not None:
+        rows[name] = len(labels)
+    if len(set(rows.values())) > 1:
+        told = ", ".join(f"{view!r} has {count}" for view, count in rows.items())
+        raise InputError(f"All arrays must have one row per sample, in the same order: {told}.")
+    check_present(views, lambda i: f"in row {i}, counted from 0")
+    left_out = [view for view in arrays if view not in views and wanted is not None]
+    return FileData(path.stem, views, labels, left_out=left_out)
+
+
+def _load_arrays(path: Path) -> dict[str, np.ndarray]:
     try:
         with np.load(path, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files}
+            return {name: stored[name] for name in stored.files}
     except (BadZipFile, EOFError, OSError, ValueError, AttributeError, TypeError) as error:
         raise InputError(
             f"{str(path)!r} cannot be read as an npz file of plain arrays ({error})."
         ) from error
-    wanted = label or "y"
-    if label is not None and label not in arrays:
-        raise InputError(
-            f"There is no array {label!r} for --label. The arrays are "
-            f"{', '.join(map(repr, arrays)) or 'none'}."
-        )
-    labels = arrays.pop(wanted, None)
-    if labels is not None and labels.ndim == 2 and labels.shape[1] == 1:
-        labels = labels.ravel()
-    # One-dimensional arrays beside the labels (class names, ids) are no views.
-    views = {name: values for name, values in arrays.items() if values.ndim != 1}
-    if not views:
-        raise InputError(f"{str(path)!r} holds no two-dimensional array, which a view must be.")
-    for name, values in views.items():
-        _check_view(name, values)
-    rows = {name: len(values) for name, values in views.items()}
-    if labels is not None:
-        if labels.ndim != 1:
-            raise InputError(f"The labels {wanted!r} have shape {labels.shape}, not one per row.")
-        rows[wanted] = len(labels)
-    if len(set(rows.values())) > 1:
-        told = ", ".join(f"{name!r} has {count}" for name, count in rows.items())
-        raise InputError(f"All arrays must have one row per sample, in the same order: {told}.")
-    return FileData(path.stem, views, labels)
 
 
-def _check_view(name: str, values: np.ndarray) -> None:
+def _take_arrays(
+    arrays: dict[str, np.ndarray], wanted: Sequence[str] | None, path: Path
+) -> dict[str, np.ndarray]:
+    if wanted is None:
+        # One-dimensional arrays beside the labels (class names, ids) are no views.
+        views = {name: values for name, values in arrays.items() if values.ndim != 1}
+        if not views:
+            raise InputError(f"{str(path)!r} holds no two-dimensional array, which a view must be.")
+        return views
+    for name in wanted:
+        if name not in arrays:
+            raise InputError(
+                f"There is no array {name!r} for --views, which in an npz are names of arrays. "
+                f"The arrays are {listed(list(arrays)) or 'none'}."
+            )
+    return {name: arrays[name] for name in wanted}
+
+
+def _check_view(name: str, values: np.ndarray, several: bool) -> None:
     if values.ndim != 2:
         raise InputError(
             f"The view {name!r} has shape {values.shape}; every sample must be one row "
@@ -220,16 +312,25 @@ def _check_view(name: str, values: np.ndarray) -> None:
         )
     if values.dtype.kind not in "biuf":
         raise InputError(f"The view {name!r} holds {values.dtype}, not real numbers.")
-    bad = np.isnan(values) if values.dtype.kind == "f" else np.zeros(values.shape, dtype=bool)
+    if values.dtype.kind != "f":
+        return
+    bad = np.isnan(values)
+    if several:
+        # A row without any number is a sample without the view.
+        bad &= ~bad.all(axis=1, keepdims=True)
     if bad.any():
         column = int(np.flatnonzero(bad.any(axis=0))[0])
+        count, row = int(bad[:, column].sum()), int(np.argmax(bad[:, column]))
         raise InputError(
-            f"The view {name!r} has {int(bad.sum())} missing value(s), "
-            f"{int(bad[:, column].sum())} of them in column {column}. {_FILL}"
+            f"The view {name!r} has {int(bad.sum())} missing value(s), {count} of them in column "
+            f"{column}, the first in row {row}. {FILL}"
         )
-    if not np.isfinite(values).all():
-        row, column = (int(at) for at in np.argwhere(~np.isfinite(values))[0])
+    if np.isinf(values).any():
+        row, column = (int(at) for at in np.argwhere(np.isinf(values))[0])
         raise InputError(f"The view {name!r} is infinite at row {row}, column {column}.")
+
+
+# -- labels -----------------------------------------------------------------------------------
 
 
 def _check_labels(data: FileData, label: str | None) -> None:

@@ -1,63 +1,35 @@
-"""The work behind `compare`: fit, measure and sum up over folds."""
+"""The work behind `compare`: fit and measure every model on every split."""
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 from sklearn.base import clone
 from sklearn.linear_model import Ridge
-from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils.parallel import Parallel, delayed
 from tqdm import tqdm
 
+from skrep.inspection._baselines import CompleteRows, is_classes, make_baselines
+from skrep.inspection._comparison import MEASURED, Comparison, Notes
+from skrep.inspection._display_inputs import estimator_name
+from skrep.inspection._memory import PeakMemory
 from skrep.inspection._splits import as_samples, fold_seeds, make_splits, rows_of
 from skrep.metrics._inputs import code_of, labels_of, matrix_of
 from skrep.metrics._reconstruction import reconstruction_r2
-from skrep.metrics._scorers import LABEL_METRICS, METRICS, Scorer, scorers
+from skrep.metrics._scorers import LABEL_METRICS, METRICS, VIEW_METRICS, Scorer, scorers
 from skrep.utils.random import seed_from
 from skrep.utils.streams import is_terminal
+from skrep.views import Views, as_views, is_multiview
 
-__all__ = ["Comparison", "run_comparison"]
+__all__ = ["run_comparison"]
 
-_FIRST_COLUMN = "n_components"
-_SECONDS = ("fit_seconds", "transform_seconds")
-
-
-@dataclass
-class Comparison:
-    """What `compare` tabulates, before and after it is summed up.
-
-    Attributes
-    ----------
-    table : DataFrame
-        What `compare` returns.
-    folds : dict of str to list of dict
-        The measured values of each estimator, one dict a fold; shorter if it failed.
-    first_models : dict of str to estimator
-        As fitted on the first fold, able to decode.
-    first_test : ndarray of int
-        Held-out rows of the first fold.
-    """
-
-    table: pd.DataFrame
-    folds: dict[str, list[dict[str, float]]]
-    first_models: dict[str, Any]
-    first_test: np.ndarray
-
-
-@dataclass
-class _Notes:
-    """Remarks in order of appearance, each once."""
-
-    texts: list[str] = field(default_factory=list)
-
-    def add(self, text: str) -> None:
-        if text not in self.texts:
-            self.texts.append(text)
+_UNLABELLED: Final = ("reconstruction_r2",)
 
 
 class RidgeDecoded:
@@ -68,7 +40,11 @@ class RidgeDecoded:
         # Codes of very different scale are shrunk alike once standardised; one unit of penalty
         # against hundreds of rows only keeps collinear codes from blowing up.
         self.decoder = make_pipeline(StandardScaler(), Ridge(alpha=1.0))
-        self.decoder.fit(code_of(estimator, X), matrix_of(X))
+        X = _complete_if_needed(estimator, X)[0]
+        matrix = matrix_of(X, absent=True)
+        known = np.isfinite(matrix)
+        means = np.where(known, matrix, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+        self.decoder.fit(code_of(estimator, X), np.where(known, matrix, means))
 
     def transform(self, X: Any) -> Any:
         """Code `X` with the estimator."""
@@ -76,7 +52,27 @@ class RidgeDecoded:
 
     def inverse_transform(self, Z: Any) -> np.ndarray:
         """Decode codes with the regression."""
-        return self.decoder.predict(matrix_of(Z))
+        return self.decoder.predict(matrix_of(Z)).reshape(len(Z), -1)
+
+
+@dataclass
+class _Split:
+    """Rows to train on, rows to measure on, and the seed of what is fitted on them."""
+
+    number: int
+    train: np.ndarray
+    test: np.ndarray
+    seed: int
+
+
+@dataclass
+class _Outcome:
+    """What came of one model on one split."""
+
+    values: dict[str, float] = field(default_factory=dict)
+    notes: list[tuple[str | None, str]] = field(default_factory=list)
+    model: Any = None
+    error: str = ""
 
 
 def run_comparison(
@@ -84,54 +80,188 @@ def run_comparison(
     X: Any,
     y: Any,
     *,
-    metrics: Any,
-    cv: Any,
-    random_state: Any,
-    verbose: int,
+    baselines: Any = None,
+    metrics: Any = None,
+    cv: Any = 5,
+    n_repeats: int = 1,
+    random_state: Any = None,
+    n_jobs: int | None = None,
+    verbose: int = 1,
 ) -> Comparison:
-    """Do what `compare` describes and keep the first fold's models beside the table."""
+    """Do what `compare` describes."""
     models = _named(estimators)
     X = as_samples(X)
     if y is not None and len(y) != X.shape[0]:
         raise ValueError(f"X has {X.shape[0]} samples and y has {len(y)}. Give one label per row.")
-    notes = _Notes()
-    measures = _measures(metrics, y, notes)
+    makers = make_baselines(baselines, X, list(models))
+    notes = Notes()
+    measures = _measures(metrics, X, y, notes)
     seed = seed_from(random_state)
-    splits, remark = make_splits(cv, X.shape[0], y, seed)
+    rows, remark = make_splits(cv, X.shape[0], y, seed, n_repeats)
     if remark:
         notes.add(remark)
-    seeds = fold_seeds(seed, len(splits))
-    folds: dict[str, list[dict[str, float]]] = {name: [] for name in models}
-    first_models: dict[str, Any] = {}
-    failures: dict[str, Exception] = {}
-    live = is_terminal(sys.stderr)
-    with _progress(len(models) * len(splits), verbose, live) as bar:
-        for number, (train, test) in enumerate(splits):
-            for name, model in models.items():
-                bar.set_description(f"fold {number + 1}/{len(splits)}, {name}", refresh=live)
-                if name not in failures:
-                    try:
-                        values, fitted = _evaluate(
-                            name, _seeded(model, seeds[number]), X, y, train, test, measures, notes
-                        )
-                    except Exception as error:  # noqa: BLE001 - the other models must finish
-                        failures[name] = error
-                        notes.add(f"{name} failed in fold {number + 1}: {_brief(error)}")
-                    else:
-                        folds[name].append(values)
-                        first_models.setdefault(name, fitted)
-                bar.update()
-    if len(failures) == len(models):
-        reasons = "; ".join(f"{name}: {_brief(error)}" for name, error in failures.items())
-        raise ValueError(f"Every estimator failed. {reasons}") from next(iter(failures.values()))
-    for name in failures:
-        first_models.pop(name, None)
-    table = _tabulate(folds, list(failures), list(measures), notes)
-    return Comparison(table, folds, first_models, splits[0][1])
+    seeds = fold_seeds(seed, len(rows))
+    splits = [_Split(i, *pair, seeds[i]) for i, pair in enumerate(rows)]
+    total = (len(models) + len(makers)) * len(splits)
+    outcomes: dict[str, list[_Outcome]] = {}
+    with _progress(total, verbose) as bar:
+        context = _Context(X, y, measures, splits, n_jobs, bar)
+        outcomes.update(context.run(models))
+        size = _code_size(outcomes)
+        if size:
+            built = {label: make(size) for label, make in makers.items()}
+            outcomes.update(context.run(built))
+    _collect_notes(outcomes, next(iter(measures)), notes)
+    failed = [name for name, results in outcomes.items() if results[-1].error]
+    if len([name for name in failed if name in models]) == len(models):
+        reasons = "; ".join(f"{name}: {outcomes[name][-1].error}" for name in models)
+        raise ValueError(f"Every estimator failed. {reasons}")
+    folds = {
+        (name, split): result.values
+        for name, results in outcomes.items()
+        for split, result in enumerate(results)
+        if name not in failed
+    }
+    return Comparison(
+        folds=_frame(folds, list(measures)),
+        names=list(outcomes),
+        metrics=list(measures),
+        notes=notes,
+        baselines=[name for name in outcomes if name in makers],
+        models={name: r[0].model for name, r in outcomes.items() if name not in failed},
+        estimators={**models},
+        held_out=rows_of(X, splits[0].test),
+        held_out_labels=None if y is None else rows_of(y, splits[0].test),
+        test_to_train=float(np.mean([len(s.test) / len(s.train) for s in splits])),
+        data=_describe(X, y, splits),
+    )
 
 
-def _progress(total: int, verbose: int, live: bool) -> Any:
+@dataclass
+class _Context:
+    """What all models share."""
+
+    X: Any
+    y: Any
+    measures: Mapping[str, Scorer]
+    splits: list[_Split]
+    n_jobs: int | None
+    bar: Any
+
+    def run(self, models: Mapping[str, Any]) -> dict[str, list[_Outcome]]:
+        """Return the outcomes of each model, in the order of splits, the last one its failure."""
+        tasks = [(name, split) for split in self.splits for name in models]
+        found: dict[str, list[_Outcome]] = {name: [] for name in models}
+        for (name, _), outcome in zip(tasks, self._outcomes(models, tasks), strict=True):
+            self.bar.update()
+            if not (found[name] and found[name][-1].error):
+                found[name].append(outcome)
+        return found
+
+    def _outcomes(
+        self, models: Mapping[str, Any], tasks: list[tuple[str, _Split]]
+    ) -> Iterator[_Outcome]:
+        if self.n_jobs in (None, 1):
+            failed: dict[str, _Outcome] = {}
+            for name, split in tasks:
+                if name not in failed:
+                    where = f"split {split.number + 1}/{len(self.splits)}, {name}"
+                    self.bar.set_description(where, refresh=is_terminal(sys.stderr))
+                    outcome = self._evaluate(name, models[name], split)
+                    if outcome.error:
+                        failed[name] = outcome
+                    yield outcome
+                else:
+                    yield failed[name]
+            return
+        parallel = Parallel(n_jobs=self.n_jobs, return_as="generator")
+        yield from parallel(
+            delayed(_evaluate)(name, models[name], self.X, self.y, split, self.measures)
+            for name, split in tasks
+        )
+
+    def _evaluate(self, name: str, model: Any, split: _Split) -> _Outcome:
+        return _evaluate(name, model, self.X, self.y, split, self.measures)
+
+
+def _evaluate(
+    name: str, model: Any, X: Any, y: Any, split: _Split, measures: Mapping[str, Scorer]
+) -> _Outcome:
+    outcome = _Outcome()
+    try:
+        model = _seeded(model, split.seed)
+        _fit_and_measure(name, model, X, y, split, measures, outcome)
+    except Exception as error:  # noqa: BLE001 - the other models must finish
+        outcome.error = _brief(error)
+    return outcome
+
+
+def _fit_and_measure(
+    name: str,
+    model: Any,
+    X: Any,
+    y: Any,
+    split: _Split,
+    measures: Mapping[str, Scorer],
+    outcome: _Outcome,
+) -> None:
+    X_train, X_test = rows_of(X, split.train), rows_of(X, split.test)
+    y_train, y_test = (None if y is None else rows_of(y, r) for r in (split.train, split.test))
+    started = perf_counter()
+    with PeakMemory() as memory:
+        model.fit(X_train, y_train)
+    fitted = perf_counter()
+    if getattr(model, "transform", None) is None:
+        raise TypeError("it has no `transform`, so it cannot code rows it was not fitted on.")
+    X_test, kept = _complete_if_needed(model, X_test)
+    if len(kept) < len(split.test):
+        y_test = None if y_test is None else rows_of(y_test, kept)
+    if isinstance(model, CompleteRows) and split.number == 0:
+        dropped = len(split.test) - len(kept)
+        outcome.notes.append(
+            (
+                None,
+                f"{name} left out {model.n_dropped_} of {model.n_given_} training rows and "
+                f"{dropped} of {len(split.test)} held-out rows, which lack a view, in the first "
+                f"split; its figures are of the other rows.",
+            )
+        )
+    before = perf_counter()
+    code = code_of(model, X_test)
+    seconds = (fitted - started, perf_counter() - before)
+    values = {"n_components": float(code.shape[1])}
+    decodable = model
+    if getattr(model, "inverse_transform", None) is None and "reconstruction_r2" in measures:
+        decodable = RidgeDecoded(model, X_train)
+        note = (
+            f"{name} has no inverse_transform: a ridge regression fitted on its training codes "
+            f"decodes."
+        )
+        outcome.notes.append(("reconstruction_r2", note))
+    for metric, scorer in measures.items():
+        subject = decodable if scorer is reconstruction_r2 else model
+        try:
+            values[metric] = float(scorer(subject, X_test, y_test))
+        except Exception as error:  # noqa: BLE001 - a scorer may be the user's
+            values[metric] = np.nan
+            outcome.notes.append((metric, f"{name} has no {metric}: {_brief(error)}"))
+    values.update(zip(MEASURED, (*seconds, memory.mib), strict=True))
+    outcome.values = values
+    if split.number == 0:
+        outcome.model = decodable
+
+
+def _complete_if_needed(model: Any, X: Any) -> tuple[Any, np.ndarray]:
+    """Return the rows that the model can code."""
+    if isinstance(model, CompleteRows):
+        kept = np.flatnonzero(as_views(X).present.all(axis=1))
+        return rows_of(X, kept), kept
+    return X, np.arange(X.shape[0])
+
+
+def _progress(total: int, verbose: int) -> Any:
     # A log file or a notebook gets few lines in place of a line that redraws itself.
+    live = is_terminal(sys.stderr)
     return tqdm(
         total=total,
         disable=not verbose or sys.stderr is None,
@@ -150,8 +280,7 @@ def _named(estimators: Mapping[str, Any] | Iterable[Any]) -> dict[str, Any]:
             estimators = [estimators]
         models = {}
         for model in estimators:
-            last = model.steps[-1][1] if isinstance(model, Pipeline) else model
-            name, count = type(last).__name__, 1
+            name, count = estimator_name(model), 1
             while (label := name if count == 1 else f"{name}-{count}") in models:
                 count += 1
             models[label] = model
@@ -164,16 +293,18 @@ def _named(estimators: Mapping[str, Any] | Iterable[Any]) -> dict[str, Any]:
     return models
 
 
-def _measures(metrics: Any, y: Any, notes: _Notes) -> dict[str, Scorer]:
+def _measures(metrics: Any, X: Any, y: Any, notes: Notes) -> dict[str, Scorer]:
     if metrics is None:
+        incomplete = isinstance(X, Views) and not X.is_complete
+        more = ("imputation_r2",) if incomplete else ()
         if y is None:
-            return scorers("reconstruction_r2")
+            return scorers(*_UNLABELLED, *more)
         try:
             labels_of(y, "compare")
         except ValueError as error:
             notes.add(f"No metric of labels was computed: {error}")
-            return scorers("reconstruction_r2")
-        return scorers()
+            return scorers(*_UNLABELLED, *more)
+        return scorers(*scorers(), *more)
     if isinstance(metrics, Mapping):
         chosen = dict(metrics)
     else:
@@ -185,6 +316,10 @@ def _measures(metrics: Any, y: Any, notes: _Notes) -> dict[str, Scorer]:
             )
         if name in LABEL_METRICS and scorer is METRICS[name]:
             labels_of(y, name)
+        if name in VIEW_METRICS and not is_multiview(X):
+            raise ValueError(
+                f"The metric {name!r} compares views, and X is a single matrix. Pass `Views`."
+            )
     return chosen
 
 
@@ -194,70 +329,40 @@ def _seeded(model: Any, seed: int) -> Any:
     return model.set_params(**dict.fromkeys(names, seed))
 
 
-def _evaluate(
-    name: str,
-    model: Any,
-    X: Any,
-    y: Any,
-    train: np.ndarray,
-    test: np.ndarray,
-    measures: Mapping[str, Scorer],
-    notes: _Notes,
-) -> tuple[dict[str, float], Any]:
-    X_train, X_test = rows_of(X, train), rows_of(X, test)
-    y_train, y_test = (None, None) if y is None else (rows_of(y, train), rows_of(y, test))
-    started = perf_counter()
-    model.fit(X_train, y_train)
-    fitted = perf_counter()
-    if getattr(model, "transform", None) is None:
-        raise TypeError("it has no `transform`, so it cannot code rows it was not fitted on.")
-    code = code_of(model, X_test)
-    values = {_FIRST_COLUMN: float(code.shape[1])}
-    seconds = (fitted - started, perf_counter() - fitted)
-    decodable = model
-    if getattr(model, "inverse_transform", None) is None and "reconstruction_r2" in measures:
-        decodable = RidgeDecoded(model, X_train)
-        notes.add(
-            f"{name} has no inverse_transform: a ridge regression fitted on its training codes "
-            f"decodes."
-        )
-    for metric, scorer in measures.items():
-        subject = decodable if scorer is reconstruction_r2 else model
-        try:
-            values[metric] = float(scorer(subject, X_test, y_test))
-        except Exception as error:  # noqa: BLE001 - a scorer may be the user's
-            values[metric] = np.nan
-            notes.add(f"{name} has no {metric}: {_brief(error)}")
-    values.update(zip(_SECONDS, seconds, strict=True))
-    return values, decodable
+def _code_size(outcomes: Mapping[str, list[_Outcome]]) -> int:
+    """Return the width of the first code that came out, for the baselines."""
+    sizes = [int(r[0].values["n_components"]) for r in outcomes.values() if r[0].values]
+    return sizes[0] if sizes else 0
 
 
-def _tabulate(
-    folds: Mapping[str, list[dict[str, float]]],
-    failed: list[str],
-    metrics: list[str],
-    notes: _Notes,
-) -> pd.DataFrame:
-    rows = {}
-    for name, values in folds.items():
-        columns = [_FIRST_COLUMN, *metrics, *_SECONDS]
-        # A mean over the folds that happened to succeed would not compare with the others'.
-        measured = pd.DataFrame([] if name in failed else values, columns=columns, dtype=float)
-        row = {_FIRST_COLUMN: measured[_FIRST_COLUMN].mean()}
-        for metric in metrics:
-            row[metric] = measured[metric].mean(skipna=False)
-            row[f"{metric}_std"] = measured[metric].std(skipna=False)
-        row.update({column: measured[column].mean() for column in _SECONDS})
-        rows[name] = row
-    table = pd.DataFrame.from_dict(rows, orient="index")
-    table.index.name = "estimator"
-    table[_FIRST_COLUMN] = table[_FIRST_COLUMN].round().astype("Int64")
-    sizes = table[_FIRST_COLUMN].dropna()
-    if sizes.nunique() > 1:
-        listed = ", ".join(f"{name} {size}" for name, size in sizes.items())
-        notes.add(f"Code sizes differ, so the rows do not compare like with like: {listed}.")
-    table.attrs["notes"] = notes.texts
-    return table
+def _collect_notes(outcomes: Mapping[str, list[_Outcome]], first_metric: str, notes: Notes) -> None:
+    for name, results in outcomes.items():
+        for split, result in enumerate(results, 1):
+            for metric, text in result.notes:
+                notes.add(text, None if metric is None else (name, metric))
+            if result.error:
+                text = f"{name} failed in split {split}: {result.error}"
+                notes.cells.pop((name, first_metric), None)
+                notes.add(text, (name, first_metric))
+
+
+def _frame(folds: Mapping[tuple[str, int], dict[str, float]], metrics: list[str]) -> pd.DataFrame:
+    index = pd.MultiIndex.from_tuples(list(folds), names=["estimator", "split"])
+    columns = ["n_components", *metrics, *MEASURED]
+    return pd.DataFrame(list(folds.values()), index=index, columns=columns, dtype=float)
+
+
+def _describe(X: Any, y: Any, splits: list[_Split]) -> dict[str, Any]:
+    described: dict[str, Any] = {"samples": int(X.shape[0]), "features": int(X.shape[1])}
+    if isinstance(X, Views):
+        described["views"] = dict(zip(X.names, X.widths, strict=True))
+        absent = (~X.present).sum(axis=0)
+        if absent.any():
+            described["absent"] = dict(zip(X.names, map(int, absent), strict=True))
+    if is_classes(y):
+        described["classes"] = len(np.unique(np.asarray(y)))
+    described["splits"] = len(splits)
+    return described
 
 
 def _brief(error: Exception) -> str:

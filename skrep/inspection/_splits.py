@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
-from sklearn.model_selection import KFold, StratifiedKFold, check_cv
+from sklearn.model_selection import RepeatedKFold, RepeatedStratifiedKFold, check_cv
 from sklearn.utils.multiclass import type_of_target
 
 from skrep.views import as_views, is_multiview, refuse_mis_split
@@ -46,17 +46,25 @@ def fold_seeds(seed: int, n_folds: int) -> list[int]:
 
 
 def make_splits(
-    cv: Any, n_samples: int, y: Any, seed: int
+    cv: Any, n_samples: int, y: Any, seed: int, n_repeats: int = 1
 ) -> tuple[list[tuple[np.ndarray, np.ndarray]], str]:
     """Return the folds as (train, test) rows, and a remark if they are not stratified.
 
     Raises
     ------
     ValueError
-        If `cv` is an integer below 2 or above the number of samples.
+        If `cv` is an integer below 2 or above the number of samples, `n_repeats` is not a positive
+        integer, or repeats are asked of a splitter, which has its own.
     """
     blank = np.zeros((n_samples, 1))
+    if not isinstance(n_repeats, int | np.integer) or n_repeats < 1:
+        raise ValueError(f"`n_repeats` must be an integer of 1 or more. Got {n_repeats!r}.")
     if not isinstance(cv, int | np.integer):
+        if n_repeats > 1:
+            raise ValueError(
+                f"`n_repeats={n_repeats}` repeats folds of an integer `cv`, and `cv` is {cv!r}. "
+                f"Use a splitter that repeats, such as RepeatedStratifiedKFold."
+            )
         splitter = check_cv(cv, y, classifier=y is not None)
         return [(np.asarray(a), np.asarray(b)) for a, b in splitter.split(blank, y)], ""
     if not 2 <= cv <= n_samples:
@@ -68,10 +76,13 @@ def make_splits(
     if y is not None and type_of_target(y, input_name="y") in ("binary", "multiclass"):
         smallest = np.unique(np.asarray(y), return_counts=True)[1].min()
         if smallest >= cv:
-            stratified = StratifiedKFold(cv, shuffle=True, random_state=seed)
+            stratified = RepeatedStratifiedKFold(
+                n_splits=cv, n_repeats=n_repeats, random_state=seed
+            )
             return list(stratified.split(blank, y)), ""
         remark = (
             f"The folds are not stratified: the smallest class has {smallest} rows, fewer than "
             f"the {cv} folds."
         )
-    return list(KFold(cv, shuffle=True, random_state=seed).split(blank)), remark
+    folds = RepeatedKFold(n_splits=cv, n_repeats=n_repeats, random_state=seed)
+    return list(folds.split(blank)), remark

@@ -1,7 +1,10 @@
+import time
+
 import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
+from scipy import stats
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.decomposition import PCA, FactorAnalysis
 from sklearn.manifold import TSNE
@@ -10,8 +13,12 @@ from sklearn.model_selection import KFold, StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
-from skrep.datasets import make_low_rank, make_multiview
+from skrep import CCA, MultimodalAutoencoder, PerView, Views
+from skrep.datasets import drop_views, make_low_rank, make_multiview
 from skrep.inspection import compare
+from skrep.inspection._baselines import BestPresentView
+from skrep.inspection._significance import holm
+from skrep.inspection._splits import make_splits
 from skrep.metrics import reconstruction_r2
 
 
@@ -41,8 +48,13 @@ def y():
     return np.arange(90) % 3
 
 
+def compared(*args, **options):
+    usual = {"verbose": 0, "random_state": 0, "cv": 3, "baselines": None}
+    return compare(*args, **{**usual, **options})
+
+
 def run(*args, **options):
-    return compare(*args, **{"verbose": 0, "random_state": 0, "cv": 3, **options})
+    return compared(*args, **options).table
 
 
 def test_numbers_are_those_of_a_plain_loop(X):
@@ -76,6 +88,7 @@ def test_columns_follow_the_labels(X, y):
         ),
         "fit_seconds",
         "transform_seconds",
+        "peak_memory",
     ]
     assert not with_labels.isna().any(axis=None)
     without = run([PCA(2)], X)
@@ -130,8 +143,8 @@ def test_one_failure_is_a_row_of_nan_and_a_note(X):
     table = run({"good": PCA(2), "bad": Broken(), "plain": TSNE()}, X)
     assert table.loc[["bad", "plain"]].isna().all(axis=None)
     assert table.loc["good"].notna().all()
-    assert "bad failed in fold 1: RuntimeError: no memory" in table.attrs["notes"]
-    assert any("plain failed in fold 1" in n and "transform" in n for n in table.attrs["notes"])
+    assert "bad failed in split 1: RuntimeError: no memory" in table.attrs["notes"]
+    assert any("plain failed in split 1" in n and "transform" in n for n in table.attrs["notes"])
 
 
 def test_failure_in_a_later_fold_leaves_no_half_mean(X):
@@ -145,7 +158,7 @@ def test_failure_in_a_later_fold_leaves_no_half_mean(X):
     TRACE.clear()
     table = run({"good": PCA(2), "late": Late(2)}, X)
     assert table.loc["late"].isna().all()
-    assert "late failed in fold 2: RuntimeError: late" in table.attrs["notes"]
+    assert "late failed in split 2: RuntimeError: late" in table.attrs["notes"]
 
 
 def test_all_failing_raises(X):
@@ -221,7 +234,7 @@ def test_progress_is_on_standard_error_and_can_be_hidden(X, capsys, monkeypatch)
     run([PCA(2)], X, verbose=1)
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert "fold 1/3, PCA" in captured.err
+    assert "split 1/3, PCA" in captured.err
     run([PCA(2)], X, verbose=0)
     assert capsys.readouterr() == ("", "")
 
@@ -236,6 +249,11 @@ def test_progress_is_on_standard_error_and_can_be_hidden(X, capsys, monkeypatch)
         ({"metrics": {"r2": "r2"}}, TypeError, r"The metric 'r2' is 'r2'\. Give a callable"),
         ({"metrics": "kmeans_nmi"}, ValueError, r"`kmeans_nmi` needs labels, and y is None"),
         ({"y": [0, 1]}, ValueError, r"X has 90 samples and y has 2\."),
+        ({"metrics": "retrieval_recall"}, ValueError, r"'retrieval_recall' compares views"),
+        ({"baselines": "ica"}, ValueError, r"Unknown baseline 'ica'\. For complete samples there"),
+        ({"baselines": "cca"}, ValueError, r"'cca' does not apply: X is a single view\. Leave"),
+        ({"n_repeats": 0}, ValueError, r"`n_repeats` must be an integer of 1 or more\. Got 0\."),
+        ({"n_repeats": 2, "cv": KFold(3)}, ValueError, r"`n_repeats=2` repeats folds of an int"),
         ({"cv": 1}, ValueError, r"`cv=1` folds cannot be made of 90 samples"),
         ({"cv": 91}, ValueError, r"`cv=91` folds cannot be made of 90 samples"),
         ({"X": np.zeros(5)}, ValueError, r"X has shape \(5,\); `compare` takes one row"),
@@ -262,4 +280,248 @@ def test_r2_agrees_with_scikit_learn_s_weighted_r2(X):
 def test_without_standard_error_nothing_is_shown(seed, monkeypatch):
     X = make_low_rank(60, 6, rank=2, random_state=seed)
     monkeypatch.setattr("sys.stderr", None)
-    assert compare([PCA(2)], X, cv=2, random_state=seed).shape[0] == 1
+    assert compare([PCA(2)], X, baselines=None, cv=2, random_state=seed).table.shape[0] == 1
+
+
+# -- baselines --------------------------------------------------------------------------------
+
+
+def test_baselines_of_one_table_have_the_models_code_size(X):
+    found = compared({"mine": make_pipeline(StandardScaler(), PCA(3))}, X, baselines="auto")
+    assert list(found.table.index) == ["mine", "PCA", "FactorAnalysis"]
+    assert found.baselines == ["PCA", "FactorAnalysis"]
+    assert (found.table["n_components"] == 3).all()
+    alone = compared([PCA(3)], X, baselines="auto")
+    assert list(alone.table.index) == ["PCA", "FactorAnalysis"]
+    pd.testing.assert_series_equal(
+        found.table.loc["PCA", ["reconstruction_r2"]], alone.table.loc["PCA", ["reconstruction_r2"]]
+    )
+
+
+def test_baselines_of_views_share_the_code_out(seed):
+    views = make_multiview(60, (5, 7), random_state=seed)
+    found = compared([CCA(2)], views, baselines="auto", metrics="reconstruction_r2")
+    assert list(found.table.index) == [
+        *("CCA", "PCA", "FactorAnalysis", "PCA per view", "CCA (scikit-learn)"),
+    ]
+    assert (found.table["n_components"] == 4).all()
+    three = make_multiview(60, (5, 2, 7), random_state=seed)
+    found = compared([PCA(8)], three, baselines=["pca_per_view"], metrics="reconstruction_r2")
+    assert list(found.table["n_components"]) == [8, 8]
+    per_view = PerView({"view0": PCA(3), "view1": PCA(2), "view2": PCA(3)})
+    expected = run({"by hand": per_view}, three, metrics="reconstruction_r2")
+    assert found.table.loc["PCA per view", "reconstruction_r2"] == pytest.approx(
+        expected.loc["by hand", "reconstruction_r2"], rel=1e-9
+    )
+    with pytest.raises(
+        ValueError, match=r"'cca' does not apply: .* relates two views, and X has 3"
+    ):
+        compared([PCA(2)], three, baselines="cca")
+
+
+def test_wide_views_spare_scikit_learn_s_cca(seed):
+    wide = make_multiview(30, (1001, 4), random_state=seed)
+    found = compared([PCA(2)], wide, baselines="auto", metrics="reconstruction_r2")
+    assert "CCA (scikit-learn)" not in found.table.index
+    with pytest.raises(ValueError, match="a view of 1001 columns takes scikit-learn's CCA too"):
+        compared([PCA(2)], wide, baselines=["cca"])
+
+
+@pytest.fixture
+def incomplete(seed):
+    views = make_multiview(120, (5, 6), n_shared=2, noise=0.3, random_state=seed)
+    return drop_views(views, 0.3, random_state=seed)
+
+
+def test_baselines_stay_where_samples_lack_views(incomplete, seed):
+    y = np.arange(120) % 2
+    model = MultimodalAutoencoder(3, max_epochs=2)
+    found = compared([model], incomplete, y, baselines="auto")
+    assert list(found.table.index) == [
+        *("MultimodalAutoencoder", "mean-filled PCA", "best present view"),
+        "CCA (scikit-learn) on complete rows",
+    ]
+    assert np.isfinite(found.table.loc["mean-filled PCA", "imputation_r2"])
+    told = [note for note in found.notes if "left out" in note]
+    train, test = make_splits(3, 120, y, 0)[0][0]
+    complete = incomplete.present.all(axis=1)
+    assert told == [
+        f"CCA (scikit-learn) on complete rows left out {(~complete[train]).sum()} of {len(train)} "
+        f"training rows and {(~complete[test]).sum()} of {len(test)} held-out rows, which lack a "
+        f"view, in the first split; its figures are of the other rows."
+    ]
+
+
+def test_mean_filled_pca_learns_its_means_in_training(incomplete):
+    splits = [(np.arange(80), np.arange(80, 120))]
+    model = MultimodalAutoencoder(2, max_epochs=1)
+    found = compared([model], incomplete, baselines="pca", cv=splits, metrics="reconstruction_r2")
+    matrix = np.hstack([np.where(p[:, None], a, np.nan) for a, p in
+                        zip(incomplete.arrays, incomplete.present.T, strict=True)])  # fmt: skip
+    means = np.nanmean(matrix[:80], axis=0)
+    filled = np.where(np.isnan(matrix), means, matrix)
+    pca = PCA(2).fit(filled[:80])
+    back = pca.inverse_transform(pca.transform(filled[80:]))
+    test = matrix[80:]
+    missed = np.nansum((test - back) ** 2)
+    total = np.nansum((test - np.nanmean(test, axis=0)) ** 2)
+    assert found.table.loc["mean-filled PCA", "reconstruction_r2"] == pytest.approx(
+        1 - missed / total, rel=1e-6
+    )
+
+
+def test_best_present_view_takes_the_next_view_where_the_best_is_absent(seed):
+    rng = np.random.default_rng(seed)
+    y = np.repeat([0, 1], 60)
+    strong = rng.normal(size=(120, 4)) + 6 * y[:, None] * [1, 0, 0, 0]
+    weak = strong @ rng.normal(size=(4, 5)) + 2 * rng.normal(size=(120, 5))
+    present = np.ones((120, 2), dtype=bool)
+    present[::3, 0] = False
+    views = Views({"strong": strong, "weak": weak}, present=present)
+    model = BestPresentView(2).fit(views, y)
+    assert model.order_ == [0, 1]
+    code = model.transform(views)
+    own = PCA(2).fit(strong[present[:, 0]])
+    np.testing.assert_allclose(code[present[:, 0]], own.transform(strong[present[:, 0]]), atol=1e-8)
+    # What is guessed from the weak view still points the right way.
+    guessed = code[~present[:, 0], 0]
+    truth = own.transform(strong[~present[:, 0]])[:, 0]
+    assert np.corrcoef(guessed, truth)[0, 1] > 0.7
+    nothing = Views({"strong": strong[:3], "weak": weak[:3]}, present=np.zeros((3, 2), dtype=bool))
+    np.testing.assert_array_equal(model.transform(nothing), 0.0)
+
+
+def test_best_present_view_ranks_without_labels_by_what_it_tells_of_all(seed):
+    views = make_multiview(100, (3, 8), n_shared=2, random_state=seed)
+    noise = np.random.default_rng(seed).normal(size=(100, 3))
+    assert BestPresentView(2).fit(Views((noise, views[1]))).order_[0] == 1
+
+
+def test_no_complete_row_is_a_failing_baseline_not_a_crash(seed):
+    views = make_multiview(40, (4, 4), random_state=seed)
+    present = np.zeros((40, 2), dtype=bool)
+    present[::2, 0] = present[1::2, 1] = True
+    halves = Views(views.arrays, views.names, present)
+    found = compared(
+        [MultimodalAutoencoder(2, max_epochs=1)], halves, baselines=["pca", "cca"],
+        metrics="reconstruction_r2",
+    )  # fmt: skip
+    assert any("no training sample has all views" in note for note in found.notes)
+    assert np.isnan(found.table.loc["CCA (scikit-learn) on complete rows", "reconstruction_r2"])
+
+
+# -- the result -------------------------------------------------------------------------------
+
+
+def test_significance_is_the_corrected_resampled_t_test(X):
+    found = compared([PCA(3), FactorAnalysis(2)], X, cv=5, metrics="reconstruction_r2")
+    table = found.significance(reference="PCA")
+    values = found.folds["reconstruction_r2"].unstack("estimator")
+    gap = values["FactorAnalysis"] - values["PCA"]
+    t = gap.mean() / np.sqrt((1 / 5 + 18 / 72) * gap.var(ddof=1))
+    p = 2 * stats.t.sf(abs(t), 4)
+    row = table.loc["FactorAnalysis"]
+    assert row["difference"] == pytest.approx(gap.mean())
+    assert row["t"] == pytest.approx(t)
+    assert row["p"] == row["p_holm"] == pytest.approx(p)
+    assert row["clear"] == (p < 0.05)
+
+
+def test_reference_is_the_best_baseline(X):
+    found = compared([PCA(3)], X, baselines="factor_analysis", metrics="reconstruction_r2")
+    assert found.significance().index.name == "reconstruction_r2 against FactorAnalysis"
+    alone = compared([PCA(3), PCA(2)], X, metrics="reconstruction_r2")
+    assert list(alone.significance().index) == ["PCA-2"]
+
+
+def test_identical_models_do_not_differ(X):
+    found = compared({"a": PCA(2), "b": PCA(2)}, X, metrics="reconstruction_r2")
+    row = found.significance().loc["b"]
+    assert (row["difference"], row["p"], row["clear"]) == (0.0, 1.0, False)
+
+
+def test_one_split_tells_nothing_of_luck(X):
+    splits = [(np.arange(60), np.arange(60, 90))]
+    found = compared({"a": PCA(2), "b": PCA(3)}, X, cv=splits, metrics="reconstruction_r2")
+    row = found.significance().loc["b"]
+    assert np.isnan(row["p"])
+    assert not row["clear"]
+
+
+def test_repeats_make_more_splits_of_the_same_folds(X, y):
+    once = compared([PCA(2)], X, y, metrics="reconstruction_r2")
+    twice = compared([PCA(2)], X, y, metrics="reconstruction_r2", n_repeats=2)
+    assert twice.folds.shape[0] == 2 * once.folds.shape[0]
+    np.testing.assert_array_equal(
+        twice.folds["reconstruction_r2"].to_numpy()[:3], once.folds["reconstruction_r2"]
+    )
+
+
+def test_processes_find_the_same(X, y):
+    models = {"pca": PCA(2), "random": PCA(2, svd_solver="randomized"), "bad": FactorAnalysis("x")}
+    one, two = (compared(models, X, y, n_jobs=n).folds for n in (None, 2))
+    measured = ["fit_seconds", "transform_seconds", "peak_memory"]
+    pd.testing.assert_frame_equal(one.drop(columns=measured), two.drop(columns=measured))
+
+
+def test_markdown_marks_the_best_and_what_is_close_and_numbers_notes(X):
+    models = {"a|b": PCA(3), "b": PCA(1), "c": FactorAnalysis(3), "none": Broken()}
+    found = compared(models, X, metrics=["reconstruction_r2", "log_likelihood"])
+    lines = found.to_markdown().splitlines()
+    assert lines[0].startswith("| model | code | R² | log p, nats | fit | transform | memory |")
+    assert lines[2].startswith("| a\\|b | 3 | **")
+    assert next(line for line in lines if line.startswith("| c |")).count("[1]") == 1
+    assert next(line for line in lines if line.startswith("| none |")).count("–") == 6
+    assert "1. c has no inverse_transform: a ridge regression" in found.to_markdown()
+    assert "≈" not in next(line for line in lines if line.startswith("| b |")).split("|")[3]
+
+
+def test_what_a_model_lacks_is_a_dash_with_a_note(X):
+    found = compared({"FA": FactorAnalysis(2), "Z": StandardScaler()}, X, metrics="log_likelihood")
+    assert "– [1]" in repr(found)
+    assert found.notes[0].startswith("Z has no log_likelihood: TypeError: `log_likelihood` needs")
+
+
+def test_text_of_the_result_is_its_table_and_notes(X):
+    text = repr(compared([FactorAnalysis(2)], X, metrics="reconstruction_r2"))
+    assert text.splitlines()[0].split() == ["model", "code", "R²", "fit", "transform", "memory"]
+    assert text.splitlines()[-1].startswith("[1] FactorAnalysis has no inverse_transform")
+
+
+def test_copies_of_the_table_are_free(X):
+    found = compared([PCA(2)], X, metrics="reconstruction_r2")
+    copied = found.to_frame()
+    copied.loc["PCA"] = 0
+    assert found.table.loc["PCA", "reconstruction_r2"] > 0
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"metric": "r2"}, r"There is no metric 'r2' in this comparison; there are 'reconstr"),
+        ({"reference": "CCA"}, r"There is no estimator 'CCA' that was measured on all splits"),
+    ],
+)
+def test_significance_refuses_what_was_not_measured(options, message, X):
+    found = compared([PCA(2)], X, metrics="reconstruction_r2")
+    with pytest.raises(ValueError, match=message):
+        found.significance(**options)
+
+
+def test_memory_of_a_fit_is_seen(X):
+    class Hungry(PCA):
+        def fit(self, X, y=None):
+            held = np.ones(2**25)  # 256 MiB
+            time.sleep(0.05)
+            del held
+            return super().fit(X)
+
+    table = run([Hungry(2)], X, metrics="reconstruction_r2", cv=2)
+    assert 200 < table.loc["Hungry", "peak_memory"] < 400
+
+
+def test_holm_is_the_step_down_method():
+    np.testing.assert_allclose(
+        holm(np.array([0.01, 0.04, np.nan, 0.03])), [0.03, 0.06, np.nan, 0.06]
+    )
+    np.testing.assert_allclose(holm(np.array([0.9, 0.8])), [1.0, 1.0])

@@ -4,13 +4,20 @@ import pytest
 from sklearn.decomposition import PCA
 
 from skrep.datasets import make_low_rank
-from skrep.inspection._comparison import run_comparison
 from skrep.inspection._report_picture import Pictured, draw_report
-from skrep.inspection._report_text import format_table, verdict
+from skrep.inspection._report_text import Cell, format_table, layout
+from skrep.inspection._report_text import verdict as verdict_on
+from skrep.inspection._run import run_comparison
 
 
 def folds(**scores):
-    return {name: [{"reconstruction_r2": value} for value in row] for name, row in scores.items()}
+    return {"reconstruction_r2": {name: np.array(row) for name, row in scores.items()}}
+
+
+def verdict(scores):
+    """Speak of folds, where the share of held-out to training rows is 1 / (n - 1)."""
+    counts = [len(row) for rows in scores.values() for row in rows.values()]
+    return verdict_on(scores, 1 / (counts[0] - 1) if counts else 1.0)
 
 
 def test_verdict_names_a_clear_winner_and_the_gaps():
@@ -47,13 +54,14 @@ def test_verdict_says_when_pca_is_the_best():
     assert "PCA wins clearly" in verdict(folds(PCA=[0.8, 0.81], AE=[0.5, 0.5]))
 
 
-def test_verdict_leaves_out_failures_and_speaks_of_labels():
-    values = folds(PCA=[0.6, 0.61], AE=[0.7], FA=[np.nan, 0.9])
+def test_verdict_speaks_of_every_measure_it_knows():
+    values = folds(PCA=[0.6, 0.61])
     assert verdict(values) == "On held-out reconstruction PCA has R² 0.605."
-    for row in values["PCA"]:
-        row["linear_probe_accuracy"] = 0.9
+    values["linear_probe_accuracy"] = {"PCA": np.array([0.9, 0.9])}
     assert verdict(values).endswith("; on the linear probe PCA has an accuracy of 0.900.")
-    assert verdict({}) == verdict({"PCA": []}) == "Nothing could be measured."
+    own = {"mine": {"PCA": np.array([1.0, 2.0])}}
+    assert verdict(own) == "On mine PCA has a score of 1.500."
+    assert verdict({}) == verdict({"reconstruction_r2": {}}) == "Nothing could be measured."
 
 
 def test_table_is_sorted_aligned_and_shows_gaps():
@@ -64,26 +72,29 @@ def test_table_is_sorted_aligned_and_shows_gaps():
             "reconstruction_r2_std": [0.01, 0.02, np.nan],
             "fit_seconds": [0.0123, 12.3, np.nan],
             "transform_seconds": [0.001, 0.002, np.nan],
+            "peak_memory": [0.2, 12.0, np.nan],
         },
         index=["short", "a longer name", "failed"],
     )
-    lines = format_table(table).splitlines()
+    notes = {("short", "reconstruction_r2"): 3}
+    rows = layout(table, ["reconstruction_r2"], notes, lambda *_: True)
+    assert rows[1][2] == Cell("0.750 ± 0.020", best=True)
+    assert rows[2][2] == Cell("0.500 ± 0.010", close=True, note=3)
+    lines = format_table(rows).splitlines()
     assert [line.split("  ")[0] for line in lines[2:]] == ["a longer name", "short", "failed"]
-    assert "0.750 ± 0.020  12.3 s" in lines[2]
-    assert lines[4].count("–") == 3
-    ends = {line.index("0.750") for line in lines if "0.750" in line}
-    assert ends == {line.index("0.500") for line in lines if "0.500" in line}
+    assert lines[2].endswith("12.3 s       2 ms  12 MiB")
+    assert "0.500 ± 0.010 [3]" in lines[3]
+    assert lines[4].count("–") == 5
+    assert len(set(map(len, lines))) == 1
 
 
 @pytest.fixture
 def pictured(seed):
     X = make_low_rank(60, 12, rank=3, random_state=seed)
     y = np.arange(60) % 3
-    done = run_comparison(
-        {"PCA": PCA(3), "one": PCA(1)}, X, y, metrics=None, cv=2, random_state=seed, verbose=0
-    )
-    rows = done.first_test
-    return Pictured("toy", done.table, done.first_models, X[rows], y[rows])
+    models = {"PCA": PCA(3), "one": PCA(1)}
+    done = run_comparison(models, X, y, cv=2, random_state=seed, verbose=0)
+    return Pictured("toy", done.table, done.models, done.held_out, done.held_out_labels)
 
 
 def test_picture_shows_codes_and_heat_maps(pictured, tmp_path):
