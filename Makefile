@@ -12,14 +12,15 @@ INSTALL := $(PIP) install --quiet --disable-pip-version-check -c constraints.txt
 REQUIREMENTS := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types docs coverage clean
+.PHONY: help demo test lint types docs linkcheck coverage clean
 
 help:
 	@echo "make demo      compare PCA and the autoencoders on the shipped digits, save a picture"
 	@echo "make test      run the fast tests (TESTS='-k VAE' runs some of them)"
 	@echo "make lint      ruff: rules and format"
 	@echo "make types     mypy"
-	@echo "make docs      build the documentation into docs/_build/html, warnings are errors"
+	@echo "make docs      run the gallery, build the documentation into docs/_build/html, check its links"
+	@echo "make linkcheck  follow the links of the documentation to other sites"
 	@echo "make coverage  the fast tests with their coverage floors"
 	@echo "make clean     remove the environment, the caches and what was built"
 
@@ -62,8 +63,13 @@ types: $(BIN)/.stamp-test
 	$(BIN)/python -m mypy
 
 docs: $(BIN)/.stamp-docs
-	$(BIN)/python -m sphinx -W -n --keep-going -q -b html docs docs/_build/html
+	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -W -n --keep-going -q -b html docs docs/_build/html
+	$(BIN)/python docs/check_links.py docs/_build/html
 	@echo "Open docs/_build/html/index.html"
+
+# Needs a network; not part of .ci/run.
+linkcheck: $(BIN)/.stamp-docs
+	$(BIN)/python -m sphinx -D plot_gallery=0 -q -b linkcheck docs docs/_build/linkcheck
 
 coverage: $(BIN)/.stamp-test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --cov=skrep --cov-report= $(TESTS)
@@ -71,5 +77,5 @@ coverage: $(BIN)/.stamp-test
 	$(BIN)/python -m coverage report --include='skrep/functional/*,skrep/nn/*' --fail-under=95
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .coverage htmlcov skrep-report docs/_build docs/api docs/api.md
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .coverage htmlcov skrep-report docs/_build docs/api docs/api.md docs/gallery
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -4,12 +4,14 @@ import importlib
 import inspect
 import pkgutil
 import re
+import sys
 from importlib.metadata import version as installed_version
 from pathlib import Path
 
 import skrep
 
 HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE / "_ext"))
 
 project = "skrep"
 author = "skrep developers"
@@ -19,14 +21,23 @@ version = release = installed_version("skrep")
 extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
-    "sphinx.ext.mathjax",
     "numpydoc",
     "myst_parser",
+    "sphinx_gallery.gen_gallery",
+    "capabilities",
+    "mathml",
 ]
 myst_enable_extensions = ["dollarmath", "colon_fence", "deflist"]
 myst_heading_anchors = 3
 templates_path = ["_templates"]
-exclude_patterns = ["_build", "changes/README.md", "changes/*.*.md"]
+exclude_patterns = [
+    "_build",
+    "changes/README.md",
+    "changes/*.*.md",
+    "gallery/*.md5",
+    "gallery/*.json",
+    "gallery/*.ipynb",
+]
 
 # Every signature is shown once, with the parameters explained below it.
 autodoc_typehints = "none"
@@ -40,6 +51,24 @@ nitpick_ignore_regex = [
     (r"py:.*", r"(?!skrep\.).*"),
 ]
 
+# The build runs every example.
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "gallery",
+    "filename_pattern": r"plot_",
+    "ignore_pattern": r"papers",
+    "within_subsection_order": "course.CourseOrder",
+    "matplotlib_animations": False,
+    "download_all_examples": False,
+    "show_memory": False,
+    "write_computation_times": False,
+    "min_reported_time": 10_000,
+    "only_warn_on_example_error": False,
+    "remove_config_comments": True,
+    # What a cell ends with is shown if it shows as a table; addresses of objects say nothing.
+    "capture_repr": ("_repr_html_",),
+}
+
 # Quotation marks in `default="relu"` are code.
 smartquotes = False
 
@@ -47,9 +76,13 @@ html_theme = "pydata_sphinx_theme"
 html_title = f"skrep {release}"
 html_show_sourcelink = False
 html_copy_source = False
+html_static_path = ["_static"]
+html_math_renderer = "mathml"
+html_css_files = ["skrep.css"]
 html_theme_options = {
     "show_toc_level": 2,
     "navigation_with_keys": False,
+    "header_links_before_dropdown": 6,
     "secondary_sidebar_items": ["page-toc"],
 }
 html_sidebars = {"**": ["sidebar-nav-bs"]}
@@ -104,7 +137,16 @@ def write_if_changed(path: Path, text: str) -> None:
         path.write_text(text, encoding="utf-8")
 
 
+def remove_stale_pages() -> None:
+    """Delete pages of names that are no longer public: the build warns of pages nobody lists."""
+    current = {f"{module}.{name}.rst" for module, names in public_names().items() for name in names}
+    for page in (HERE / "api").glob("*.rst"):
+        if page.name not in current:
+            page.unlink()
+
+
 write_if_changed(HERE / "api.md", api_page())
+remove_stale_pages()
 
 
 def skip_foreign_members(app, what, name, obj, skip, options):
