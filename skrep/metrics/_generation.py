@@ -63,8 +63,14 @@ def coherence(classifier: Any, generated: Any, y: Any, *, view: str | None = Non
                 f"`generated` has {samples.shape[0]} samples and y has {len(wanted)}. Give the "
                 f"class that each sample was given as."
             )
-        # Refuses one-hot rows and other types, which would compare as different without a word.
-        shares.append(accuracy_score(wanted, classifier.predict(samples)))
+        guessed = np.asarray(classifier.predict(samples))
+        if (guessed.dtype.kind in "OUS") != (wanted.dtype.kind in "OUS"):
+            raise ValueError(
+                f"A mix of labels: y holds {wanted.dtype} and the classifier predicts "
+                f"{guessed.dtype}. Give y as the classifier was given it."
+            )
+        # Refuses one-hot rows, which would compare as different without a word.
+        shares.append(accuracy_score(wanted, guessed))
     return float(np.mean(shares))
 
 

@@ -155,7 +155,8 @@ def _peer_networks(encoder_class, decoder_class, shapes):
         encoders[name].embedding = nn.Linear(HIDDEN, CODE)
         encoders[name].log_var = nn.Linear(HIDDEN, CODE)
         decoders[name].layers[0] = nn.Sequential(nn.Linear(CODE, HIDDEN), nn.ReLU())
-        decoders[name].layers[1] = nn.Sequential(nn.Linear(HIDDEN, WIDTH), nn.Sigmoid())
+        # Its default ends in a sigmoid, but its Bernoulli density takes log-odds.
+        decoders[name].layers[1] = nn.Linear(HIDDEN, WIDTH)
     return encoders, decoders
 
 
@@ -173,6 +174,7 @@ def make_variants(options):
     from _peers import images
 
     X = images(options.data, 600 if options.quick else 60_000).reshape(-1, 28, 28)
+    X = (X > 0.5).astype(X.dtype)  # multivae takes no probabilities
     halves = [X[..., :14].reshape(len(X), -1).copy(), X[..., 14:].reshape(len(X), -1).copy()]
     epochs = options.epochs or 1
     variants = {}

@@ -21,19 +21,33 @@ def first_number(row):
 def test_figures_of_image_and_label(script, folder, printed_rows):
     script["main"](["--data", str(folder), "--quick", "--only", "label"])
     rows = printed_rows()
-    assert [row[0].partition(",")[0] for row in rows] == [
+    assert [row[0].rpartition(", 3 epochs")[0] or row[0] for row in rows] == [
         "log p(x)",
-        "log p(x",
+        "log p(x, y)",
+        "log p(y)",
         "log p(x given y)",
-        "label from image",
-        "image from label classified as that label",
+        "label from image, accuracy",
+        "image from label, probabilities of pixels, classified as that label",
+        "image from label, drawn pixels, classified as that label",
     ]
-    image, both, given, label, drawn = map(first_number, rows)
+    image, both, alone, given, *shares = map(first_number, rows)
     # Fair coins for all pixels would give 784 log 2 = 543 nats, and a label has at most log 10.
     assert -543 < both < given < 0
     assert -543 < image < 0
-    assert 0 <= label <= 1
-    assert 0 <= drawn <= 1
+    assert given == pytest.approx(both - alone, abs=0.011)
+    assert all(0 <= share <= 1 for share in shares)
+
+
+def test_log_shares_of_labels(script):
+    class Model:
+        def sample(self, n_samples, random_state):
+            drawn = np.arange(n_samples) % 4  # labels 0 to 3 alike, the others never
+            return {"label": np.eye(10)[drawn]}
+
+    found = script["log_shares_of_labels"](Model(), 100_000)
+    np.testing.assert_allclose(np.exp(found[:4]), 0.25, atol=1e-4)
+    assert np.isfinite(found).all()
+    assert np.exp(found).sum() == pytest.approx(1.0)
 
 
 def test_coherence_of_every_kind(script, folder, printed_rows):
@@ -44,7 +58,9 @@ def test_coherence_of_every_kind(script, folder, printed_rows):
         "mixture",
         "mixture_of_products",
     ]
-    assert rows[-1][0].split(", ")[1] == "JMVAE"
+    assert [row[0].split(", ")[1] for row in rows[-2:]] == ["JMVAE", "MultimodalAutoencoder"]
+    found = ["multivae" in row[2] for row in rows]
+    assert found == [True, True, True, False, True, False]
     assert all(0 <= first_number(row) <= 1 for row in rows)
 
 
