@@ -107,6 +107,10 @@ class LatentViewsMixin(
             Name of the views that are given: the result is then log p(other views | given views),
             the difference of two estimates. Neither a lower nor an upper bound; take 100 draws or
             more. Where a sample has none of the given views it is log p(other views).
+            Given a view that says little, such as a label, the result tends to be too high: the
+            codes of a class spread wider than the encoder's normal distribution, and the
+            log-probability of the label alone comes out one or two nats low even with hundreds of
+            draws. Count such a view among draws of `sample` instead.
 
         Returns
         -------
