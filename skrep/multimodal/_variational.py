@@ -102,15 +102,12 @@ class LatentViewsMixin(
         n_importance_samples : int, default=1
             1 gives the evidence lower bound (beta = 1, averaged over 32 balanced draws of the
             code, KL in closed form); more give the importance-weighted estimate with that many
-            draws from each part of the posterior, which tends to the log-probability from below.
+            draws from each part of the posterior and from the prior, which tends to the
+            log-probability from below.
         given : str, list of str or None, default=None
             Name of the views that are given: the result is then log p(other views | given views),
             the difference of two estimates. Neither a lower nor an upper bound; take 100 draws or
             more. Where a sample has none of the given views it is log p(other views).
-            Given a view that says little, such as a label, the result tends to be too high: the
-            codes of a class spread wider than the encoder's normal distribution, and the
-            log-probability of the label alone comes out one or two nats low even with hundreds of
-            draws. Count such a view among draws of `sample` instead.
 
         Returns
         -------
@@ -159,7 +156,8 @@ class LatentViewsMixin(
             )
             return value
 
-        rows = PAIRS_AT_ONCE // (len(noise) * module.n_parts)
+        # The importance-weighted estimate has the prior as one more part.
+        rows = PAIRS_AT_ONCE // (len(noise) * (module.n_parts + 1))
         return estimator._apply_to_batches(bound, checked, rows)
 
     # -- absent views -----------------------------------------------------------------------

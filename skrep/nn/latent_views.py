@@ -287,7 +287,9 @@ class LatentViewsModule(RepresentationModule, ABC):
         """Return the importance-weighted estimate of the log-probability of the present views.
 
         Every part of the posterior gets the same draws, and each is weighed against the density
-        of the whole mixture.
+        of the whole mixture. Of several views the prior is one more part: given a view that says
+        little, such as a label, codes spread wider than the posterior, and draws from it alone
+        would miss most of them.
 
         Parameters
         ----------
@@ -301,7 +303,7 @@ class LatentViewsModule(RepresentationModule, ABC):
         Tensor of shape (rows,)
             Nats.
         """
-        q = self.posteriors(batch)
+        q = self._with_prior(self.posteriors(batch))
         codes, private = self._shared_draws(q, noise), self._private_draws(q, noise)
         zero = torch.zeros_like(codes)
         log_weight = self.log_likelihood(batch, codes, private)
@@ -314,6 +316,19 @@ class LatentViewsModule(RepresentationModule, ABC):
         log_share = self._part_weights(q).log().repeat(len(noise), 1)
         count = torch.full((), float(len(noise))).log().to(log_weight)
         return torch.logsumexp(log_weight + log_share, dim=0) - count
+
+    def _with_prior(self, q: Posteriors) -> Posteriors:
+        """Return the posterior with the prior as one more part; of one view as it is."""
+        if self.n_views == 1:
+            return q
+        zero = torch.zeros_like(q.mean[:1])
+        return q._replace(
+            mean=torch.cat([q.mean, zero]),
+            log_var=torch.cat([q.log_var, zero]),
+            there=None
+            if q.there is None
+            else torch.cat([q.there, q.there.new_ones(zero.shape[:2])]),
+        )
 
     def _private_log_ratio(self, batch: Batch, q: Posteriors, private: Private) -> Tensor:
         """Return log p(w) - log q(w) of the present views, (draws * parts, rows)."""

@@ -92,6 +92,21 @@ def test_marginals_and_conditionals_are_the_gaussian_ones(linear, X):
         assert np.corrcoef(conditional, joint - known)[0, 1] > 0.95
 
 
+def test_a_posterior_that_is_too_narrow_does_not_mislead(linear, X, monkeypatch):
+    X = X[:80]
+    module = type(linear.module_)
+    honest = module.posteriors
+
+    def narrow(self, batch):
+        q = honest(self, batch)
+        return q._replace(log_var=q.log_var - 6.0)
+
+    monkeypatch.setattr(module, "posteriors", narrow)
+    estimate = linear.score_samples((X["left"], None), 4 * MANY)
+    # Draws from the narrow posterior alone are a nat or more low.
+    assert estimate.mean() == pytest.approx(evidence(linear, X, PLACES[0]).mean(), abs=0.3)
+
+
 @pytest.mark.parametrize("n_draws", [1, 7])
 def test_score_samples_does_not_depend_on_neighbours(linear, X, n_draws):
     for given in (None, "right"):
