@@ -12,7 +12,15 @@ __all__ = ["main", "make_estimators", "make_incomplete_estimators", "make_pair_e
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code: 0, 2 for input it cannot use, 130 if stopped."""
-    arguments = _parser().parse_args(argv)
+    options = _parser().parse_args(argv)
+    try:
+        return _run(options)
+    except KeyboardInterrupt:
+        sys.stderr.write("skrep: stopped.\n")
+        return 130
+
+
+def _run(options: argparse.Namespace) -> int:
     # Layers of this size gain little from a second thread, and lose a factor of ten to it when
     # another process wants the core. Read when torch is loaded, hence before the imports.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -21,13 +29,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     try:
         models = DemoModels(make_estimators, make_pair_estimators, make_incomplete_estimators)
-        run_demo(DemoOptions(**vars(arguments)), models)
+        run_demo(DemoOptions(**vars(options)), models)
     except InputError as error:
         sys.stderr.write(f"skrep: {error}\n")
         return 2
-    except KeyboardInterrupt:
-        sys.stderr.write("skrep: stopped.\n")
-        return 130
     return 0
 
 

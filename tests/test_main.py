@@ -210,6 +210,11 @@ def test_no_view_drowns_the_others(seed):
         (["CONSTANT"], "skrep: Every column is constant"),
         (["TABLE", "--label", "kind", "--out", "TABLE"], "skrep: The picture cannot be written"),
         (["TABLE", "--report", "TABLE/x.html"], "skrep: The report cannot be written to"),
+        (
+            ["TABLE", "--report", "TABLE"],
+            "(it is the file of the data). Name another with --report.",
+        ),
+        (["HEADER"], "header.csv' holds no rows of data."),
         (["TABLE", "--report", "."], "skrep: The report cannot be written to '.' (it is a folder)"),
         (["--views", "a=b*"], "skrep: --views names columns of a file; give the FILE too, before"),
         (["TABLE", "--views", "a=zz*"], "skrep: No column matches 'zz*' of the view 'a' in --vie"),
@@ -218,8 +223,15 @@ def test_no_view_drowns_the_others(seed):
 def test_bad_input_is_one_line_and_exit_code_2(arguments, message, quick, table, capsys, tmp_path):
     constant = tmp_path / "constant.csv"
     constant.write_text("a,b\n" + "1,2\n" * 20)
-    places = {"TABLE": table, "CONSTANT": constant, "TABLE/x.html": table / "x.html"}
+    header = tmp_path / "header.csv"
+    header.write_text("a,b\n")
+    places = {
+        **{"TABLE": table, "CONSTANT": constant, "HEADER": header},
+        "TABLE/x.html": table / "x.html",
+    }
+    data = table.read_bytes()
     assert run(*[places.get(argument, argument) for argument in arguments]) == 2
+    assert table.read_bytes() == data
     err = capsys.readouterr().err
     assert message in err
     assert "Traceback" not in err
@@ -247,6 +259,30 @@ def test_stopping_is_quiet(monkeypatch, table, capsys):
     monkeypatch.setattr(command, "make_estimators", stop)
     assert run(table, "--label", "kind") == 130
     assert capsys.readouterr().err.endswith("skrep: stopped.\n")
+
+
+def test_stopping_while_modules_load_is_quiet(monkeypatch, table, capsys):
+    def stop(options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "_run", stop)
+    assert run(table) == 130
+    assert capsys.readouterr().err == "skrep: stopped.\n"
+
+
+def test_a_picture_that_cannot_be_written_does_not_cost_the_report(quick, table, capsys, tmp_path):
+    pytest.importorskip("matplotlib")
+    report = tmp_path / "report.html"
+    assert run(table, "--label", "kind", "--out", table, "--report", report) == 2
+    assert "The picture cannot be written" in capsys.readouterr().err
+    assert "</html>" in report.read_text(encoding="utf-8")
+
+
+def test_names_in_other_scripts_are_drawn_without_warnings(quick, table, capsys, tmp_path):
+    pytest.importorskip("matplotlib")
+    named = table.rename(tmp_path / "数据.csv")
+    assert run(named, "--label", "kind", "--out", tmp_path) == 0
+    assert (tmp_path / "数据.png").is_file()
 
 
 def test_without_matplotlib_the_table_still_comes(quick, table, monkeypatch, capsys, tmp_path):

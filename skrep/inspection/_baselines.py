@@ -28,6 +28,8 @@ __all__ = [
 
 # scikit-learn's CCA iterates for minutes where views are wider.
 _WIDEST_FOR_CCA: Final = 1000
+# Of the probe that ranks views.
+_PROBE_FOLDS: Final = 3
 
 
 class MeanFilled(TransformerMixin, BaseEstimator):
@@ -105,15 +107,18 @@ class BestPresentView(TransformerMixin, BaseEstimator):
         """Fit a PCA per view, rank the views and relate the others to the best."""
         views = as_views(X)
         classes = np.asarray(y) if is_classes(y) else None
-        self.pcas_, codes, merits = [], [], []
-        for i in range(views.n_views):
+        self.pcas_, codes, merits = {}, {}, {}
+        # One row has no variance, so a view of fewer than two samples is as good as absent.
+        for i in np.flatnonzero(views.present.sum(axis=0) >= 2).tolist():
             rows = np.flatnonzero(views.present[:, i])
             block = matrix_of(views[[views.names[i]]][rows])
             size = min(self.n_components, *block.shape)
-            self.pcas_.append(PCA(size, random_state=self.random_state).fit(block))
-            codes.append(self.pcas_[i].transform(block))
-            merits.append(_merit(codes[i], views[rows], None if classes is None else classes[rows]))
-        self.order_ = [int(i) for i in np.argsort(merits)[::-1]]
+            self.pcas_[i] = PCA(size, random_state=self.random_state).fit(block)
+            codes[i] = self.pcas_[i].transform(block)
+            merits[i] = _merit(codes[i], views[rows], None if classes is None else classes[rows])
+        if not merits:
+            raise ValueError("no view is there in two training samples or more.")
+        self.order_ = sorted(merits, key=lambda i: -merits[i])
         best = self.order_[0]
         self.maps_ = {}
         for i in self.order_[1:]:
@@ -141,7 +146,8 @@ class BestPresentView(TransformerMixin, BaseEstimator):
 def is_classes(y: Any) -> bool:
     """Return whether `y` holds classes."""
     try:
-        labels_of(y, "compare")
+        with np.errstate(invalid="ignore"):
+            labels_of(y, "compare")
     except ValueError:
         return False
     return True
@@ -149,8 +155,13 @@ def is_classes(y: Any) -> bool:
 
 def _merit(code: np.ndarray, views: Views, y: Any) -> float:
     if y is not None:
+        counts = np.unique(y, return_counts=True)[1]
+        if (counts >= _PROBE_FOLDS).sum() < 2:
+            return 0.0
+        # A class of fewer rows than folds tells nothing here, and scikit-learn warns of it.
+        common = np.isin(y, np.unique(y)[counts >= _PROBE_FOLDS])
         probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
-        return float(cross_val_score(probe, code, y, cv=3, error_score=0.0).mean())
+        return float(cross_val_score(probe, code[common], y[common], cv=_PROBE_FOLDS).mean())
     complete = views.present.all(axis=1)
     if complete.sum() < 3:
         return float(code.var(axis=0).sum())

@@ -42,7 +42,8 @@ def compare(
     y : array-like of shape (n_samples,), default=None
         Class labels. They are passed to `fit`, as scikit-learn does, and to the metrics.
     baselines : "auto", str, iterable of str or None, default="auto"
-        Rows to add, with codes of the size that the first estimator's has: "pca",
+        Rows to add, with codes of the size that the first estimator's has (no more than there are
+        training rows): "pca",
         "factor_analysis" and, of several views, "pca_per_view" (the code shared out among views)
         and, of two, "cca" (scikit-learn's, half of the code for each view). Where samples lack
         views: "pca" on the views side by side, each filled with its training mean; "best_view",
@@ -57,7 +58,8 @@ def compare(
         which known views are hidden.
     cv : int, splitter or iterable of (train, test), default=5
         An integer is a number of shuffled folds, stratified if `y` holds classes. More folds
-        leave more rows to train on and fewer to measure on.
+        leave more rows to train on and fewer to measure on. Pairs of your own must not hold out
+        what they train on.
     n_repeats : int, default=1
         How often the folds of an integer `cv` are drawn anew. Repeats tell smaller differences
         from luck, at the price of as many more fits.

@@ -24,7 +24,8 @@ class Notes:
         self.cells: dict[tuple[str, str], int] = {}
 
     def add(self, text: str, cell: tuple[str, str] | None = None) -> None:
-        """Add a remark; of several on one cell the first stays."""
+        """Add a remark as one line; of several on one cell the first stays."""
+        text = " ".join(text.splitlines())
         if cell is not None and cell in self.cells:
             return
         if text not in self.texts:
@@ -81,7 +82,8 @@ class Comparison:
     baselines : list of str
         Which rows are baselines that `compare` added.
     models : dict of str to estimator
-        Fitted on the training rows of the first split.
+        Fitted on the training rows of the first split. One that was given a ridge regression to
+        decode is the `estimator` of the object here.
     held_out, held_out_labels : array, CSR, DataFrame or Views; array-like or None
         The rows of the first split that none of `models` was fitted on, and their labels.
 

@@ -1,6 +1,7 @@
 """What `python -m skrep` does once it knows the data and the models."""
 
 import sys
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,7 +78,7 @@ def run_demo(options: DemoOptions, models: DemoModels) -> None:
     """
     started = perf_counter()
     if options.report is not None:
-        _check_report(options.report)
+        _check_report(options.report, options.file)
     data = _load(options)
     X, units = _in_common_units(data)
     n_folds = options.n_folds or (2 if options.fast else 3)
@@ -96,9 +97,10 @@ def run_demo(options: DemoOptions, models: DemoModels) -> None:
         _say(f"\n{found.heading}: {found.explanation[0].lower()}{found.explanation[1:]}")
         _say(f"\n{found.comparison!r}")
     pictured = _pictured(data, comparison, units)
-    _save_picture(options.out / f"{data.name}.png", pictured)
+    # The report first: a picture that cannot be written must not cost it.
     if options.report is not None:
         _save_report(options.report, explained[1:], pictured, comparison, found)
+    _save_picture(options.out / f"{data.name}.png", pictured)
     _say(f"Time: {perf_counter() - started:.0f} s.")
 
 
@@ -256,7 +258,10 @@ def _save_picture(path: Path, pictured: Pictured) -> None:
     try:
         figure = draw_report(pictured)
         path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=110)
+        with warnings.catch_warnings():
+            # Signs that the font lacks, in names that are the person's, show as boxes.
+            warnings.filterwarnings("ignore", message="Glyph .* missing from")
+            figure.savefig(path, dpi=110)
     except ImportError as error:
         _say(f"No picture: {error}")
     except OSError as error:
@@ -268,7 +273,7 @@ def _save_picture(path: Path, pictured: Pictured) -> None:
         _say(f"Picture: {path}")
 
 
-def _check_report(path: Path) -> None:
+def _check_report(path: Path, source: Path | None) -> None:
     """Refuse a place that cannot be written to before the models are fitted, not after."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -276,6 +281,8 @@ def _check_report(path: Path) -> None:
         raise InputError(_cannot_write(path, error.strerror or str(error))) from error
     if path.is_dir():
         raise InputError(_cannot_write(path, "it is a folder"))
+    if source is not None and path.exists() and source.exists() and path.samefile(source):
+        raise InputError(_cannot_write(path, "it is the file of the data"))
 
 
 def _save_report(

@@ -60,6 +60,8 @@ def read_file(path: Path, label: str | None, views: Sequence[str] | None = None)
             f".npz of views."
         )
     data = readers[path.suffix.lower()](path, label, views)
+    if not data.n_samples:
+        raise InputError(f"{str(path)!r} holds no rows of data.")
     _check_labels(data, label)
     return data
 
@@ -70,20 +72,33 @@ def read_file(path: Path, label: str | None, views: Sequence[str] | None = None)
 def _read_csv(path: Path, label: str | None, views: Sequence[str] | None) -> FileData:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            first = file.readline()
+            first = next((line for line in file if line.strip()), "")
             file.seek(0)
             delimiter = max(",;\t", key=first.count)
             return _parse(csv.reader(file, delimiter=delimiter), path.stem, label, views)
     except UnicodeDecodeError as error:
-        raise InputError(f"{str(path)!r} is not a text file in UTF-8 ({error.reason}).") from error
+        line = _first_line_not_utf8(path)
+        raise InputError(
+            f"{str(path)!r} is not a text file in UTF-8: {error.reason} on line {line}. Save it "
+            f"as UTF-8."
+        ) from error
     except csv.Error as error:
         raise InputError(f"{str(path)!r} cannot be read as a CSV ({error}).") from error
     except OSError as error:
         raise InputError(f"{str(path)!r} cannot be opened ({error.strerror}).") from error
 
 
+def _first_line_not_utf8(path: Path) -> int:
+    data = path.read_bytes()
+    try:
+        data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        return data[: error.start].count(b"\n") + 1
+    return 1
+
+
 def _parse(reader: Any, name: str, label: str | None, wanted: Sequence[str] | None) -> FileData:
-    header = [cell.strip() for cell in next(reader, [])]
+    header = [cell.strip() for cell in next(filter(None, reader), [])]
     if not header:
         raise InputError("The file is empty; it needs a header line that names the columns.")
     if all(_is_number(cell) for cell in header):
@@ -196,7 +211,7 @@ def _classes(column: Any, name: str, place_of: Callable[[int], str]) -> np.ndarr
     if len(missing):
         raise InputError(_no_class(name, place_of(int(missing[0]))))
     values = np.asarray(column)
-    return values if values.dtype.kind in "biuf" else values.astype(str)
+    return values if values.dtype.kind in "biuf" else np.asarray([str(value) for value in values])
 
 
 # -- tables -----------------------------------------------------------------------------------
@@ -338,6 +353,10 @@ def _check_labels(data: FileData, label: str | None) -> None:
         return
     name = label or "y"
     labels = data.labels
+    if labels.dtype.kind in "cV":
+        raise InputError(f"The label {name!r} holds {labels.dtype}, not classes.")
+    if labels.dtype.kind == "S":
+        data.labels = labels = np.char.decode(labels, "utf-8", "replace")
     if labels.dtype.kind == "U" and all(_is_number(text) for text in np.unique(labels)):
         labels = labels.astype(np.float64)
     if labels.dtype.kind == "f":

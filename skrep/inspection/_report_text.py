@@ -91,7 +91,7 @@ def layout(
     rows = [[Cell(text) for text in headings]]
     for name, row in table.iterrows():
         cells = [
-            Cell(str(name)),
+            Cell(" ".join(str(name).splitlines())),
             Cell("–" if pd.isna(row["n_components"]) else str(row["n_components"])),
         ]
         for metric in metrics:
@@ -121,7 +121,7 @@ def markdown_table(rows: Sequence[Sequence[Cell]], notes: Sequence[str]) -> str:
     lines = [[_escaped(cell.text) for cell in heading], ["---", *["---:"] * (len(heading) - 1)]]
     lines += [[_marked(cell) for cell in row] for row in body]
     text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    remarks = "\n".join(f"{i}. {note}" for i, note in enumerate(notes, 1))
+    remarks = "\n".join(f"{i}. {_escaped(note)}" for i, note in enumerate(notes, 1))
     return f"{text}\n\n{remarks}\n" if remarks else f"{text}\n"
 
 
@@ -227,4 +227,5 @@ def _marked(cell: Cell) -> str:
 
 
 def _escaped(text: str) -> str:
-    return text.replace("|", "\\|")
+    """Return text that Markdown neither takes for the end of a cell or line nor for a tag."""
+    return " ".join(text.splitlines()).replace("|", "\\|").replace("<", "\\<")

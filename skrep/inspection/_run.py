@@ -1,5 +1,6 @@
 """The work behind `compare`: fit and measure every model on every split."""
 
+import pickle
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -8,6 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
+from joblib import wrap_non_picklable_objects
 from sklearn.base import clone
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
@@ -52,7 +54,8 @@ class RidgeDecoded:
 
     def inverse_transform(self, Z: Any) -> np.ndarray:
         """Decode codes with the regression."""
-        return self.decoder.predict(matrix_of(Z)).reshape(len(Z), -1)
+        Z = matrix_of(Z)
+        return self.decoder.predict(Z).reshape(len(Z), -1)
 
 
 @dataclass
@@ -109,6 +112,8 @@ def run_comparison(
         outcomes.update(context.run(models))
         size = _code_size(outcomes)
         if size:
+            # A baseline that cannot be fitted on so few rows would be no help.
+            size = min(size, *(len(split.train) for split in splits))
             built = {label: make(size) for label, make in makers.items()}
             outcomes.update(context.run(built))
     _collect_notes(outcomes, next(iter(measures)), notes)
@@ -176,7 +181,7 @@ class _Context:
             return
         parallel = Parallel(n_jobs=self.n_jobs, return_as="generator")
         yield from parallel(
-            delayed(_evaluate)(name, models[name], self.X, self.y, split, self.measures)
+            delayed(_evaluate_apart)(name, models[name], self.X, self.y, split, self.measures)
             for name, split in tasks
         )
 
@@ -193,6 +198,19 @@ def _evaluate(
         _fit_and_measure(name, model, X, y, split, measures, outcome)
     except Exception as error:  # noqa: BLE001 - the other models must finish
         outcome.error = _brief(error)
+    return outcome
+
+
+def _evaluate_apart(
+    name: str, model: Any, X: Any, y: Any, split: _Split, measures: Mapping[str, Scorer]
+) -> _Outcome:
+    """Evaluate in a process of its own, from which what was fitted has to be sent back."""
+    outcome = _evaluate(name, model, X, y, split, measures)
+    try:
+        pickle.dumps(wrap_non_picklable_objects(outcome.model))
+    except Exception as error:  # noqa: BLE001 - the other models must finish
+        text = f"it cannot be sent between processes ({_brief(error)}); use `n_jobs=None`."
+        return _Outcome(error=text)
     return outcome
 
 
@@ -218,14 +236,12 @@ def _fit_and_measure(
         y_test = None if y_test is None else rows_of(y_test, kept)
     if isinstance(model, CompleteRows) and split.number == 0:
         dropped = len(split.test) - len(kept)
-        outcome.notes.append(
-            (
-                None,
-                f"{name} left out {model.n_dropped_} of {model.n_given_} training rows and "
-                f"{dropped} of {len(split.test)} held-out rows, which lack a view, in the first "
-                f"split; its figures are of the other rows.",
-            )
+        text = (
+            f"{name} left out {model.n_dropped_} of {model.n_given_} training rows and {dropped} "
+            f"of {len(split.test)} held-out rows, which lack a view, in the first split; its "
+            f"figures are of the other rows."
         )
+        outcome.notes += [(metric, text) for metric in measures]
     before = perf_counter()
     code = code_of(model, X_test)
     seconds = (fitted - started, perf_counter() - before)
@@ -242,8 +258,12 @@ def _fit_and_measure(
         subject = decodable if scorer is reconstruction_r2 else model
         try:
             values[metric] = float(scorer(subject, X_test, y_test))
+            if not np.isfinite(values[metric]):
+                raise ValueError(f"it came out as {values[metric]}.")
         except Exception as error:  # noqa: BLE001 - a scorer may be the user's
             values[metric] = np.nan
+            # In place of what was said of how it is measured.
+            outcome.notes = [note for note in outcome.notes if note[0] != metric]
             outcome.notes.append((metric, f"{name} has no {metric}: {_brief(error)}"))
     values.update(zip(MEASURED, (*seconds, memory.mib), strict=True))
     outcome.values = values
@@ -275,6 +295,11 @@ def _progress(total: int, verbose: int) -> Any:
 def _named(estimators: Mapping[str, Any] | Iterable[Any]) -> dict[str, Any]:
     if isinstance(estimators, Mapping):
         models = {str(name): model for name, model in estimators.items()}
+        if len(models) < len(estimators):
+            raise ValueError(
+                f"Two of `estimators` have the same name as text: {list(estimators)!r}. Give each "
+                f"a name of its own."
+            )
     else:
         if callable(getattr(estimators, "fit", None)):
             estimators = [estimators]
@@ -300,15 +325,21 @@ def _measures(metrics: Any, X: Any, y: Any, notes: Notes) -> dict[str, Scorer]:
         if y is None:
             return scorers(*_UNLABELLED, *more)
         try:
-            labels_of(y, "compare")
+            # scikit-learn casts NaN before it refuses it.
+            with np.errstate(invalid="ignore"):
+                labels_of(y, "compare")
         except ValueError as error:
             notes.add(f"No metric of labels was computed: {error}")
             return scorers(*_UNLABELLED, *more)
         return scorers(*scorers(), *more)
+    if callable(metrics):
+        raise TypeError(f"`metrics` is {metrics!r}. Give your own scorers as a dict by name.")
     if isinstance(metrics, Mapping):
-        chosen = dict(metrics)
+        chosen = {str(name): scorer for name, scorer in metrics.items()}
     else:
-        chosen = scorers(*([metrics] if isinstance(metrics, str) else metrics))
+        names = [metrics] if isinstance(metrics, str) else list(metrics)
+        chosen = scorers(*names) if names else {}
+    _check_names(chosen)
     for name, scorer in chosen.items():
         if not callable(scorer):
             raise TypeError(
@@ -321,6 +352,19 @@ def _measures(metrics: Any, X: Any, y: Any, notes: Notes) -> dict[str, Scorer]:
                 f"The metric {name!r} compares views, and X is a single matrix. Pass `Views`."
             )
     return chosen
+
+
+def _check_names(metrics: Iterable[str]) -> None:
+    """Refuse names that other columns of the table have."""
+    names = list(metrics)
+    if not names:
+        raise ValueError("`metrics` is empty. Name one or more, or pass None for the usual ones.")
+    others = {"n_components", *MEASURED, *(f"{name}_std" for name in names)}
+    taken = sorted(others.intersection(names))
+    if taken:
+        raise ValueError(
+            f"The metric {taken[0]!r} has the name of another column of the table. Give it another."
+        )
 
 
 def _seeded(model: Any, seed: int) -> Any:

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 from sklearn.model_selection import RepeatedKFold, RepeatedStratifiedKFold, check_cv
-from sklearn.utils.multiclass import type_of_target
 
+from skrep.inspection._baselines import is_classes
 from skrep.views import as_views, is_multiview, refuse_mis_split
 
 __all__ = ["as_samples", "fold_seeds", "make_splits", "rows_of"]
@@ -53,8 +53,9 @@ def make_splits(
     Raises
     ------
     ValueError
-        If `cv` is an integer below 2 or above the number of samples, `n_repeats` is not a positive
-        integer, or repeats are asked of a splitter, which has its own.
+        If `cv` is an integer below 2 or above the number of samples, gives no split, or one that
+        lacks rows or holds out some that it trains on; if `n_repeats` is not a positive integer,
+        or repeats are asked of a splitter, which has its own.
     """
     blank = np.zeros((n_samples, 1))
     if not isinstance(n_repeats, int | np.integer) or n_repeats < 1:
@@ -66,14 +67,17 @@ def make_splits(
                 f"Use a splitter that repeats, such as RepeatedStratifiedKFold."
             )
         splitter = check_cv(cv, y, classifier=y is not None)
-        return [(np.asarray(a), np.asarray(b)) for a, b in splitter.split(blank, y)], ""
+        parts = list(splitter.split(blank, y))
+        if not parts:
+            raise ValueError("`cv` gives no split. Give one or more pairs of train and test rows.")
+        return [_checked_rows(i, pair, n_samples) for i, pair in enumerate(parts, 1)], ""
     if not 2 <= cv <= n_samples:
         raise ValueError(
             f"`cv={cv!r}` folds cannot be made of {n_samples} samples. Give an integer from 2 to "
             f"the number of samples, or a splitter."
         )
     remark = ""
-    if y is not None and type_of_target(y, input_name="y") in ("binary", "multiclass"):
+    if is_classes(y):
         smallest = np.unique(np.asarray(y), return_counts=True)[1].min()
         if smallest >= cv:
             stratified = RepeatedStratifiedKFold(
@@ -86,3 +90,29 @@ def make_splits(
         )
     folds = RepeatedKFold(n_splits=cv, n_repeats=n_repeats, random_state=seed)
     return list(folds.split(blank)), remark
+
+
+def _checked_rows(
+    number: int, parts: tuple[Any, Any], n_samples: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows of a split as indices that `X` has, none of them in both parts."""
+    rows = []
+    for name, given in zip(("training", "held-out"), parts, strict=True):
+        part = np.asarray(given)
+        if not part.size:
+            raise ValueError(f"Split {number} of `cv` has no {name} rows. Give it some.")
+        part = np.flatnonzero(part) if part.dtype.kind == "b" else part
+        if part.dtype.kind not in "iu" or part.min() < 0 or part.max() >= n_samples:
+            raise ValueError(
+                f"The {name} rows of split {number} of `cv` must be integers from 0 to "
+                f"{n_samples - 1}. Got {part!r}."
+            )
+        rows.append(part)
+    shared = np.intersect1d(rows[0], rows[1])
+    if len(shared):
+        raise ValueError(
+            f"Split {number} of `cv` holds out {len(shared)} rows that it trains on, the first "
+            f"{shared[0]}. What is measured must be new to the models: give parts without common "
+            f"rows."
+        )
+    return rows[0], rows[1]

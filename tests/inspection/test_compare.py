@@ -1,3 +1,4 @@
+import threading
 import time
 
 import numpy as np
@@ -7,9 +8,10 @@ import scipy.sparse as sp
 from scipy import stats
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.decomposition import PCA, FactorAnalysis
+from sklearn.ensemble import RandomTreesEmbedding
 from sklearn.manifold import TSNE
 from sklearn.metrics import r2_score
-from sklearn.model_selection import KFold, StratifiedKFold
+from sklearn.model_selection import KFold, LeaveOneOut, StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
@@ -33,6 +35,14 @@ class Recorder(PCA):
 class Broken(TransformerMixin, BaseEstimator):
     def fit(self, X, y=None):
         raise RuntimeError("no memory\nand more")
+
+
+class Locked(PCA):
+    """A PCA that cannot be pickled once fitted."""
+
+    def fit(self, X, y=None):
+        self.lock = threading.Lock()
+        return super().fit(X)
 
 
 TRACE = []
@@ -178,6 +188,56 @@ def test_own_scorers_and_those_that_do_not_apply(X):
     assert any("scaled has no likelihood: AttributeError" in n for n in table.attrs["notes"])
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_scores_that_are_not_finite_are_a_dash_with_a_note(value, X):
+    metrics = {"m": lambda model, X, y: value if model.n_components == 2 else 1.0}
+    found = compared({"two": PCA(2), "three": PCA(3)}, X, metrics=metrics)
+    assert np.isnan(found.table.loc["two", "m"])
+    assert found.table.loc["three", "m"] == 1.0
+    assert found.notes[0] == f"two has no m: ValueError: it came out as {value}."
+    assert "– [1]" in repr(found)
+
+
+def test_metrics_may_be_called_by_numbers(X):
+    found = compared([PCA(2)], X, metrics={1: lambda model, X, y: 1.0})
+    assert found.metrics == ["1"]
+    assert "1.000" in repr(found)
+
+
+def test_split_parts_may_be_masks(X):
+    held_out = np.arange(90) % 3 == 0
+    masks = compared([PCA(2)], X, cv=[(~held_out, held_out)])
+    rows = compared([PCA(2)], X, cv=[(np.flatnonzero(~held_out), np.flatnonzero(held_out))])
+    assert masks.table["reconstruction_r2"].equals(rows.table["reconstruction_r2"])
+    assert masks._test_to_train == rows._test_to_train == 0.5
+
+
+def test_labels_with_gaps_are_no_classes(X, y):
+    found = compared([PCA(2)], X, np.where(y == 0, np.nan, y))
+    assert found.metrics == ["reconstruction_r2"]
+    assert found.notes[0].startswith("No metric of labels was computed: Input y contains NaN")
+
+
+def test_sparse_codes_get_a_ridge_too(X):
+    model = RandomTreesEmbedding(5, max_depth=2)
+    found = compared([model], X, metrics="reconstruction_r2")
+    assert 0.0 < found.table.loc["RandomTreesEmbedding", "reconstruction_r2"] < 1.0
+
+
+def test_why_a_ridge_cannot_decode_stands_in_place_of_that_it_does(X):
+    found = compared([FactorAnalysis(2)], X, cv=LeaveOneOut())
+    assert "FactorAnalysis has no reconstruction_r2: ValueError: Every feature" in found.notes[0]
+    assert "– [1]" in repr(found)
+
+
+def test_baselines_fit_into_the_training_rows(seed):
+    wide = np.random.default_rng(seed).normal(size=(45, 60))
+    model = RandomTreesEmbedding(10, max_depth=3)
+    table = run([model], wide, baselines="pca")
+    assert table["n_components"].tolist()[1] == 30
+    assert np.isfinite(table.loc["PCA", "reconstruction_r2"])
+
+
 def test_unequal_code_sizes_are_noted(X):
     notes = run([PCA(2), PCA(3)], X).attrs["notes"]
     assert notes == [
@@ -256,6 +316,21 @@ def test_progress_is_on_standard_error_and_can_be_hidden(X, capsys, monkeypatch)
         ({"n_repeats": 2, "cv": KFold(3)}, ValueError, r"`n_repeats=2` repeats folds of an int"),
         ({"cv": 1}, ValueError, r"`cv=1` folds cannot be made of 90 samples"),
         ({"cv": 91}, ValueError, r"`cv=91` folds cannot be made of 90 samples"),
+        ({"cv": []}, ValueError, r"`cv` gives no split\. Give one or more pairs"),
+        ({"cv": [([0, 1], [])]}, ValueError, r"Split 1 of `cv` has no held-out rows"),
+        ({"cv": [([], [0, 1])]}, ValueError, r"Split 1 of `cv` has no training rows"),
+        ({"cv": [([0, 1], [90])]}, ValueError, r"The held-out rows of split 1 of `cv` must be int"),
+        (
+            {"cv": [([0, 1, 2], [3, 4]), ([3, 4, 5], [4, 5, 6])]},
+            ValueError,
+            r"Split 2 of `cv` holds out 2 rows that it trains on, the first 4\.",
+        ),
+        ({"estimators": {1: PCA(2), "1": PCA(3)}}, ValueError, r"same name as text: \[1, '1'\]"),
+        ({"metrics": []}, ValueError, r"`metrics` is empty\. Name one or more"),
+        ({"metrics": {}}, ValueError, r"`metrics` is empty\. Name one or more"),
+        ({"metrics": len}, TypeError, r"`metrics` is <built-in .*as a dict by name"),
+        ({"metrics": {"fit_seconds": len}}, ValueError, r"'fit_seconds' has the name of another"),
+        ({"metrics": {"a": len, "a_std": len}}, ValueError, r"'a_std' has the name of another"),
         ({"X": np.zeros(5)}, ValueError, r"X has shape \(5,\); `compare` takes one row"),
         ({"X": np.zeros((5, 2, 2))}, ValueError, r"X has shape \(5, 2, 2\)"),
         ({"X": [np.zeros((5, 2)), np.zeros((5, 3))]}, ValueError, r"`?Views`?"),
@@ -350,6 +425,8 @@ def test_baselines_stay_where_samples_lack_views(incomplete, seed):
         f"training rows and {(~complete[test]).sum()} of {len(test)} held-out rows, which lack a "
         f"view, in the first split; its figures are of the other rows."
     ]
+    row = next(line for line in repr(found).splitlines() if line.startswith("CCA"))
+    assert row.count(f"[{found.notes.index(told[0]) + 1}]") == 4
 
 
 def test_mean_filled_pca_learns_its_means_in_training(incomplete):
@@ -389,6 +466,25 @@ def test_best_present_view_takes_the_next_view_where_the_best_is_absent(seed):
     assert np.corrcoef(guessed, truth)[0, 1] > 0.7
     nothing = Views({"strong": strong[:3], "weak": weak[:3]}, present=np.zeros((3, 2), dtype=bool))
     np.testing.assert_array_equal(model.transform(nothing), 0.0)
+
+
+def test_best_present_view_spares_what_it_cannot_use(seed):
+    views = make_multiview(60, (4, 5), n_shared=2, random_state=seed)
+    present = np.ones((60, 2), dtype=bool)
+    present[:, 0] = False
+    model = BestPresentView(2).fit(Views(views.arrays, views.names, present))
+    assert model.order_ == [1]
+    assert model.transform(views).shape == (60, 2)
+    # Rare classes, and a view whose samples are all of one class, rank nothing.
+    present[:20, 0] = True
+    rare = np.arange(60) // 2
+    assert BestPresentView(2).fit(views, rare).transform(views).shape == (60, 2)
+    one_class = np.r_[np.zeros(20, dtype=int), np.arange(40) % 2]
+    model = BestPresentView(2).fit(Views(views.arrays, views.names, present), one_class)
+    assert model.order_ == [1, 0]
+    present[:] = False
+    with pytest.raises(ValueError, match="no view is there in two training samples"):
+        BestPresentView(2).fit(Views(views.arrays, views.names, present))
 
 
 def test_best_present_view_ranks_without_labels_by_what_it_tells_of_all(seed):
@@ -462,6 +558,20 @@ def test_processes_find_the_same(X, y):
     one, two = (compared(models, X, y, n_jobs=n).folds for n in (None, 2))
     measured = ["fit_seconds", "transform_seconds", "peak_memory"]
     pd.testing.assert_frame_equal(one.drop(columns=measured), two.drop(columns=measured))
+
+
+def test_what_cannot_leave_its_process_is_a_failing_row(X):
+    found = compared({"locked": Locked(2), "good": PCA(2)}, X, n_jobs=2)
+    assert np.isfinite(found.table.loc["good", "reconstruction_r2"])
+    assert "locked failed in split 1: it cannot be sent between processes" in found.notes[0]
+
+
+def test_names_stay_in_their_cell(X):
+    found = compared({"x<b>\nq": FactorAnalysis(2)}, X, metrics="reconstruction_r2")
+    lines = found.to_markdown().splitlines()
+    assert lines[2].startswith("| x\\<b> q | 2 |")
+    assert lines[4].startswith("1. x\\<b> q has no inverse_transform")
+    assert repr(found).splitlines()[2].startswith("x<b> q  ")
 
 
 def test_markdown_marks_the_best_and_what_is_close_and_numbers_notes(X):

@@ -39,6 +39,8 @@ def test_numeric_labels_become_integers(tmp_path):
     [
         ("", None, "The file is empty; it needs a header line"),
         ("1,2\n3,4\n", None, "The first line holds numbers only"),
+        ("a,b,y\n", None, "holds no rows of data"),
+        ("a,b,y\n", "y", "holds no rows of data"),
         ("a,a\n1,2\n", None, "names the column 'a' more than once"),
         ("a\n1\n", None, r"has 1 column\(s\) \(a\); at least two"),
         (CSV, None, r"Line 2, column 'kind': 'x' is not a number\. Name the column .* --label"),
@@ -75,8 +77,16 @@ def test_file_messages(tmp_path):
         read_file(write(tmp_path, CSV, "data.xlsx"), None)
     path = tmp_path / "latin.csv"
     path.write_bytes("größe,b\n1,2\n".encode("latin-1"))
-    with pytest.raises(InputError, match="is not a text file in UTF-8"):
+    with pytest.raises(InputError, match=r"is not a text file in UTF-8: .* on line 1\. Save it"):
         read_file(path, None)
+    path.write_bytes(b"a,b\n" + b"1,2\n" * 5000 + "ß,2\n".encode("latin-1"))
+    with pytest.raises(InputError, match=r"on line 5002\. Save it as UTF-8"):
+        read_file(path, None)
+
+
+def test_blank_lines_before_the_header(tmp_path):
+    data = read_file(write(tmp_path, "\n\na;b\n1;2\n3;4\n"), None)
+    np.testing.assert_array_equal(data.views["table"], [[1, 2], [3, 4]])
 
 
 @pytest.fixture
@@ -227,6 +237,17 @@ def test_npz_rows_without_numbers_lack_the_view(arrays, tmp_path):
         read_file(save(tmp_path, arrays), None)
 
 
+def test_npz_labels_of_other_kinds(arrays, tmp_path):
+    arrays["y"] = np.array([b"u", b"v"] * 6)
+    assert read_file(save(tmp_path, arrays), None).labels.tolist() == ["u", "v"] * 6
+    arrays["y"] = np.array([1j, 2] * 6)
+    with pytest.raises(InputError, match="The label 'y' holds complex128, not classes"):
+        read_file(save(tmp_path, arrays), None)
+    empty = {name: values[:0] for name, values in arrays.items()}
+    with pytest.raises(InputError, match="holds no rows of data"):
+        read_file(save(tmp_path, empty), None)
+
+
 @pytest.fixture
 def frame():
     pytest.importorskip("pyarrow")
@@ -277,6 +298,8 @@ def test_parquet_messages(frame, tmp_path):
     fails(frame.assign(prot=np.inf), "Column 'prot' is infinite in row 0, counted from 0")
     unknown = frame.assign(kind=["u", "v", None, "v", "u", "v"])
     fails(unknown, "Column 'kind' of --label has a missing value in row 2")
+    lists = frame.assign(kind=[[i, 1] for i in range(6)])
+    fails(lists, "'kind' has 6 different values in 6 rows")
     broken = write(tmp_path, "hello", "broken.parquet")
     with pytest.raises(InputError, match="cannot be read as Parquet"):
         read_file(broken, None)
