@@ -1,5 +1,6 @@
 """Several arrays on the same samples, which scikit-learn can index by sample."""
 
+import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, NoReturn
 
@@ -197,6 +198,11 @@ class Views:
         ValueError
             If an index repeats a sample, or no sample is left.
 
+        Warns
+        -----
+        UserWarning
+            If no sample is in two tables, so that nothing can be learned of both.
+
         Examples
         --------
         >>> import pandas as pd
@@ -211,6 +217,14 @@ class Views:
         aligned, counts = align_tables(dict(zip(view_names, values, strict=True)), join)
         views = cls(aligned)
         in_table = np.column_stack([views.index.isin(table.index) for table in values])
+        if len(values) > 1 and not (in_table.sum(axis=1) > 1).any():
+            warnings.warn(
+                "No sample is in two of the tables: their indexes have nothing in common. Look at "
+                f"{[str(table.index[0]) for table in values if len(table)]}, the first sample of "
+                "each, and make the names the same; rows are samples.",
+                UserWarning,
+                stacklevel=2,
+            )
         return views._set(views.arrays, views.names, views.present & in_table, views.index, counts)
 
     @property

@@ -388,6 +388,14 @@ def test_align_takes_raw_strings(tables):
     assert views.present[:, 2].tolist() == [False, True, False, True]
 
 
+def test_align_of_tables_with_nothing_in_common_warns():
+    left = pd.DataFrame({"g": [1.0, 2.0]}, index=["A", "B"])
+    right = pd.DataFrame({"p": [3.0]}, index=["A-01"])
+    with pytest.warns(UserWarning, match=r"No sample is in two of the tables.*\['A', 'A-01'\]"):
+        views = Views.align({"rna": left, "protein": right})
+    assert len(views) == 3
+
+
 def test_align_refusals(tables):
     with pytest.raises(ValueError, match=r"`join` must be 'outer' or 'inner'\. Got 'left'"):
         Views.align(tables, join="left")

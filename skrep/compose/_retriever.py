@@ -238,6 +238,10 @@ class CrossModalRetriever(BaseEstimator):
         (200, 1)
         """
         check_is_fitted(self, "indexes_")
+        if isinstance(query, str):
+            raise ValueError(
+                f"`query` is one text, {query!r}. Pass a list of texts: `[{query!r}]`."
+            )
         source, target = self._two_views(source, target)
         index = self._index_of(target, n_neighbors)
         distances, positions = index.query(self._query_codes(query, source), int(n_neighbors))

@@ -55,6 +55,11 @@ class MeanFilled(TransformerMixin, BaseEstimator):
         """Decode to views side by side."""
         return self.estimator_.inverse_transform(Z)
 
+    @available_if(lambda self: callable(getattr(self.estimator, "score_samples", None)))
+    def score_samples(self, X: Any) -> Any:
+        """Return the log-probability of views side by side."""
+        return self.estimator_.score_samples(self._fill(matrix_of(X, absent=True)))
+
     def _fill(self, matrix: np.ndarray) -> np.ndarray:
         return np.where(np.isfinite(matrix), matrix, self.means_)
 
@@ -173,7 +178,9 @@ def _merit(code: np.ndarray, views: Views, y: Any) -> float:
 
 
 def _pca(X: Any, size: int) -> Any:
-    return PCA(min(size, *X.shape))
+    pca = PCA(min(size, *X.shape))
+    # The same on complete samples, and views can be hidden from it to see what it fills in.
+    return MeanFilled(pca) if isinstance(X, Views) else pca
 
 
 def _factor_analysis(X: Any, size: int) -> Any:

@@ -217,8 +217,8 @@ class Comparison:
         """
         return markdown_table(self._layout(), self.notes)
 
-    def to_html(self, path: Any = None, *, title: str = "Comparison") -> str:
-        """Return the report as one HTML page that needs nothing else, and write it if asked.
+    def to_html(self, path: Any = None, *, title: str = "Comparison") -> str | None:
+        """Make the report one HTML page that needs nothing else; return it or write it.
 
         Table, verdict, notes, significance, settings and pictures (if matplotlib is installed),
         styles and images inside: it can be opened without a network and sent by mail.
@@ -226,21 +226,22 @@ class Comparison:
         Parameters
         ----------
         path : str or path-like, default=None
-            File to write, in UTF-8.
+            File to write, in UTF-8; None returns the page.
         title : str, default="Comparison"
             Heading of the page.
 
         Returns
         -------
-        str
-            The page.
+        str or None
+            The page, if there is no `path`.
         """
         from skrep.inspection._report_html import html_page
 
         page = html_page(self, title)
-        if path is not None:
-            Path(path).write_text(page, encoding="utf-8")
-        return page
+        if path is None:
+            return page
+        Path(path).write_text(page, encoding="utf-8")
+        return None
 
     def plot(self, metrics: Any = None, *, ax: Any = None) -> Any:
         """Draw every estimator's value on every split, a panel per metric.

@@ -264,7 +264,10 @@ def _fit_and_measure(
             values[metric] = np.nan
             # In place of what was said of how it is measured.
             outcome.notes = [note for note in outcome.notes if note[0] != metric]
-            outcome.notes.append((metric, f"{name} has no {metric}: {_brief(error)}"))
+            # Measures of this library say in words what a model lacks.
+            lacks = isinstance(error, TypeError) and METRICS.get(metric) is scorer
+            reason = str(error).partition("\n")[0] if lacks else _brief(error)
+            outcome.notes.append((metric, f"{name} has no {metric}: {reason}"))
     values.update(zip(MEASURED, (*seconds, memory.mib), strict=True))
     outcome.values = values
     if split.number == 0:
@@ -305,7 +308,8 @@ def _named(estimators: Mapping[str, Any] | Iterable[Any]) -> dict[str, Any]:
             estimators = [estimators]
         models = {}
         for model in estimators:
-            name, count = estimator_name(model), 1
+            name = model.__name__ if isinstance(model, type) else estimator_name(model)
+            count = 1
             while (label := name if count == 1 else f"{name}-{count}") in models:
                 count += 1
             models[label] = model

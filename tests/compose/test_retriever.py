@@ -267,6 +267,12 @@ def test_queries_without_their_view_are_refused(views):
         retriever.kneighbors(Views({"image": views["image"], "text": text}), "text")
 
 
+def test_one_text_is_no_query(views):
+    retriever = CrossModalRetriever(Projections()).fit(views)
+    with pytest.raises(ValueError, match=r"`query` is one text, 'a red cat'\. Pass a list of"):
+        retriever.kneighbors("a red cat", "text")
+
+
 @pytest.mark.parametrize("k", [0, 61, 2.5, True, "all"])
 def test_impossible_numbers_of_neighbours_are_refused(k, views):
     retriever = CrossModalRetriever(Projections()).fit(views)

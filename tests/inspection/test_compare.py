@@ -304,6 +304,7 @@ def test_progress_is_on_standard_error_and_can_be_hidden(X, capsys, monkeypatch)
     [
         ({"estimators": []}, ValueError, r"`estimators` is empty\. Give a dict or a list"),
         ({"estimators": {"p": PCA}}, TypeError, r"'p' in `estimators` is .*Pass PCA\(\)\."),
+        ({"estimators": [PCA]}, TypeError, r"'PCA' in `estimators` is .*Pass PCA\(\)\."),
         ({"estimators": ["pca"]}, TypeError, r"'str' in `estimators` is 'pca'\."),
         ({"metrics": "r2"}, ValueError, r"Unknown metric 'r2'\. The metrics are"),
         ({"metrics": {"r2": "r2"}}, TypeError, r"The metric 'r2' is 'r2'\. Give a callable"),
@@ -589,7 +590,7 @@ def test_markdown_marks_the_best_and_what_is_close_and_numbers_notes(X):
 def test_what_a_model_lacks_is_a_dash_with_a_note(X):
     found = compared({"FA": FactorAnalysis(2), "Z": StandardScaler()}, X, metrics="log_likelihood")
     assert "– [1]" in repr(found)
-    assert found.notes[0].startswith("Z has no log_likelihood: TypeError: `log_likelihood` needs")
+    assert found.notes[0].startswith("Z has no log_likelihood: `log_likelihood` needs")
 
 
 def test_text_of_the_result_is_its_table_and_notes(X):
@@ -635,3 +636,15 @@ def test_holm_is_the_step_down_method():
         holm(np.array([0.01, 0.04, np.nan, 0.03])), [0.03, 0.06, np.nan, 0.06]
     )
     np.testing.assert_allclose(holm(np.array([0.9, 0.8])), [1.0, 1.0])
+
+
+def test_what_pca_fills_in_is_measured_on_complete_views_too(seed):
+    views = make_multiview(80, (5, 6), n_shared=2, noise=0.3, random_state=seed)
+    found = compared(
+        {"mine": PCA(2)}, views, baselines="pca", metrics=["imputation_r2", "log_likelihood"]
+    )
+    assert np.isfinite(found.table.loc["PCA", "imputation_r2"])
+    # On complete samples it is the PCA of the views side by side.
+    assert found.table.loc["PCA", "log_likelihood"] == pytest.approx(
+        found.table.loc["mine", "log_likelihood"], rel=1e-9
+    )
