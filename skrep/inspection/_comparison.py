@@ -7,6 +7,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from skrep.inspection._baselines import CompleteRows
 from skrep.inspection._report_text import format_table, layout, markdown_table, verdict
 from skrep.inspection._significance import LEVEL, corrected_t_test, holm
 
@@ -121,6 +122,8 @@ class Comparison:
         self.metrics = list(metrics)
         self.baselines = list(baselines)
         self.models = dict(models)
+        # Measured on other rows than the rest: shown, and left out of every ranking and test.
+        self._apart = {name for name, model in models.items() if isinstance(model, CompleteRows)}
         self.estimators = dict(estimators)
         self.held_out = held_out
         self.held_out_labels = held_out_labels
@@ -163,7 +166,7 @@ class Comparison:
         Returns
         -------
         DataFrame
-            A row per other estimator that was measured on all splits: `mean`, `difference` (from
+            A row per other estimator that was measured on all splits and all held-out rows: `mean`, `difference` (from
             the reference, positive is better), `std` of the differences, `t`, `p` (two-sided),
             `p_holm` and `clear`, which is `p_holm` < 0.05.
 
@@ -283,7 +286,7 @@ class Comparison:
         return html_table(self)
 
     def _layout(self) -> list[list[Any]]:
-        return layout(self.table, self.metrics, self._notes.cells, self._is_close)
+        return layout(self.table, self.metrics, self._notes.cells, self._is_close, self._apart)
 
     def _is_close(self, name: str, best: str, metric: str) -> bool:
         scores = self._scores(metric)
@@ -301,9 +304,11 @@ class Comparison:
         return metric
 
     def _scores(self, metric: str) -> dict[str, np.ndarray]:
-        """Return the values over splits of the estimators that have all of them."""
+        """Return the values over splits of the estimators that have all of them, on all rows."""
         found = {}
         for name in self.models:
+            if name in self._apart:
+                continue
             values = self.folds.loc[name, metric].to_numpy(dtype=float)
             if np.isfinite(values).all():
                 found[name] = values

@@ -1,6 +1,6 @@
 """The table and the verdict of a comparison, in words."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -67,6 +67,7 @@ def layout(
     metrics: Sequence[str],
     notes: Mapping[tuple[str, str], int],
     is_close: Callable[[str, str, str], bool],
+    apart: Collection[str] = (),
 ) -> list[list[Cell]]:
     """Lay a table out in rows of cells under a row of headings, the best by the first on top.
 
@@ -80,14 +81,18 @@ def layout(
         Number of the note on a cell, by estimator and metric.
     is_close : callable
         `(name, best name, metric) -> bool`: whether a value is not clearly below the best.
+    apart : collection of str
+        Estimators measured on other rows: they come last and are never the best or close to it.
 
     Returns
     -------
     list of list of Cell
     """
     table = table.sort_values(metrics[0], ascending=False, na_position="last", kind="stable")
+    compared = table[~table.index.isin(list(apart))]
+    table = pd.concat([compared, table[table.index.isin(list(apart))]])
     headings = ["model", "code", *map(title_of, metrics), "fit", "transform", "memory"]
-    best = {m: table[m].idxmax() for m in metrics if table[m].notna().any()}
+    best = {m: compared[m].idxmax() for m in metrics if compared[m].notna().any()}
     rows = [[Cell(text) for text in headings]]
     for name, row in table.iterrows():
         cells = [
@@ -97,7 +102,8 @@ def layout(
         for metric in metrics:
             text = _with_spread(row[metric], row[f"{metric}_std"])
             first = bool(text != "–" and name == best.get(metric))
-            near = text != "–" and not first and is_close(str(name), str(best[metric]), metric)
+            known = text != "–" and not first and name not in apart
+            near = known and is_close(str(name), str(best[metric]), metric)
             cells.append(Cell(text, first, bool(near), notes.get((str(name), metric), 0)))
         cells += [Cell(_seconds(row["fit_seconds"])), Cell(_seconds(row["transform_seconds"]))]
         rows.append([*cells, Cell(_mebibytes(row["peak_memory"]))])

@@ -648,3 +648,15 @@ def test_what_pca_fills_in_is_measured_on_complete_views_too(seed):
     assert found.table.loc["PCA", "log_likelihood"] == pytest.approx(
         found.table.loc["mine", "log_likelihood"], rel=1e-9
     )
+
+
+def test_what_was_measured_on_other_rows_is_shown_and_not_ranked(incomplete):
+    model = MultimodalAutoencoder(2, max_epochs=1)
+    metrics = {"rows": lambda fitted, X, y: float(fitted.transform(X).shape[0] < 40)}
+    found = compared([model], incomplete, baselines=["pca", "cca"], metrics=metrics)
+    name = "CCA (scikit-learn) on complete rows"
+    # Only it was scored on fewer rows than a fold of 40, and so has the largest value.
+    assert found.table["rows"].idxmax() == name
+    assert name not in found.significance(reference="mean-filled PCA").index
+    assert name not in found.verdict()
+    assert found.to_markdown().splitlines()[4].startswith(f"| {name} | 2 | 1.000 ± 0.000 [")
