@@ -166,9 +166,9 @@ class Comparison:
         Returns
         -------
         DataFrame
-            A row per other estimator that was measured on all splits and all held-out rows: `mean`, `difference` (from
-            the reference, positive is better), `std` of the differences, `t`, `p` (two-sided),
-            `p_holm` and `clear`, which is `p_holm` < 0.05.
+            A row per other estimator that was measured on all splits and held-out rows: `mean`,
+            `difference` (from the reference, positive is better), `std` of the differences, `t`,
+            `p` (two-sided), `p_holm` and `clear`, which is `p_holm` < 0.05.
 
         Raises
         ------
