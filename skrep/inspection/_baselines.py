@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.cross_decomposition import CCA
 from sklearn.decomposition import PCA, FactorAnalysis
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
@@ -24,12 +25,18 @@ __all__ = [
     "MeanFilled",
     "is_classes",
     "make_baselines",
+    "mean_filler",
 ]
 
 # scikit-learn's CCA iterates for minutes where views are wider.
 _WIDEST_FOR_CCA: Final = 1000
 # Of the probe that ranks views.
 _PROBE_FOLDS: Final = 3
+
+
+def mean_filler() -> SimpleImputer:
+    """Return what puts the training mean where a view is absent, 0 where no sample has it."""
+    return SimpleImputer(keep_empty_features=True)
 
 
 class MeanFilled(TransformerMixin, BaseEstimator):
@@ -40,15 +47,14 @@ class MeanFilled(TransformerMixin, BaseEstimator):
 
     def fit(self, X: Any, y: Any = None) -> "MeanFilled":
         """Learn the means from the samples that have the view, then fit a clone."""
-        matrix = matrix_of(X, absent=True)
-        known = np.isfinite(matrix)
-        self.means_ = np.where(known, matrix, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
-        self.estimator_ = clone(self.estimator).fit(self._fill(matrix))
+        self.imputer_ = mean_filler()
+        filled = self.imputer_.fit_transform(matrix_of(X, absent=True))
+        self.estimator_ = clone(self.estimator).fit(filled)
         return self
 
     def transform(self, X: Any) -> Any:
         """Code views side by side."""
-        return self.estimator_.transform(self._fill(matrix_of(X, absent=True)))
+        return self.estimator_.transform(self._fill(X))
 
     @available_if(lambda self: callable(getattr(self.estimator, "inverse_transform", None)))
     def inverse_transform(self, Z: Any) -> Any:
@@ -58,10 +64,10 @@ class MeanFilled(TransformerMixin, BaseEstimator):
     @available_if(lambda self: callable(getattr(self.estimator, "score_samples", None)))
     def score_samples(self, X: Any) -> Any:
         """Return the log-probability of views side by side."""
-        return self.estimator_.score_samples(self._fill(matrix_of(X, absent=True)))
+        return self.estimator_.score_samples(self._fill(X))
 
-    def _fill(self, matrix: np.ndarray) -> np.ndarray:
-        return np.where(np.isfinite(matrix), matrix, self.means_)
+    def _fill(self, X: Any) -> np.ndarray:
+        return self.imputer_.transform(matrix_of(X, absent=True))
 
 
 class CompleteRows(TransformerMixin, BaseEstimator):
@@ -151,8 +157,7 @@ class BestPresentView(TransformerMixin, BaseEstimator):
 def is_classes(y: Any) -> bool:
     """Return whether `y` holds classes."""
     try:
-        with np.errstate(invalid="ignore"):
-            labels_of(y, "compare")
+        labels_of(y, "compare")
     except ValueError:
         return False
     return True

@@ -17,7 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.parallel import Parallel, delayed
 from tqdm import tqdm
 
-from skrep.inspection._baselines import CompleteRows, is_classes, make_baselines
+from skrep.inspection._baselines import CompleteRows, is_classes, make_baselines, mean_filler
 from skrep.inspection._comparison import MEASURED, Comparison, Notes
 from skrep.inspection._display_inputs import estimator_name
 from skrep.inspection._memory import PeakMemory
@@ -43,10 +43,9 @@ class RidgeDecoded:
         # against hundreds of rows only keeps collinear codes from blowing up.
         self.decoder = make_pipeline(StandardScaler(), Ridge(alpha=1.0))
         X = _complete_if_needed(estimator, X)[0]
-        matrix = matrix_of(X, absent=True)
-        known = np.isfinite(matrix)
-        means = np.where(known, matrix, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
-        self.decoder.fit(code_of(estimator, X), np.where(known, matrix, means))
+        self.decoder.fit(
+            code_of(estimator, X), mean_filler().fit_transform(matrix_of(X, absent=True))
+        )
 
     def transform(self, X: Any) -> Any:
         """Code `X` with the estimator."""
@@ -134,7 +133,7 @@ def run_comparison(
         notes=notes,
         baselines=[name for name in outcomes if name in makers],
         models={name: r[0].model for name, r in outcomes.items() if name not in failed},
-        estimators={**models},
+        estimators=models,
         held_out=rows_of(X, splits[0].test),
         held_out_labels=None if y is None else rows_of(y, splits[0].test),
         test_to_train=float(np.mean([len(s.test) / len(s.train) for s in splits])),
@@ -172,7 +171,7 @@ class _Context:
                 if name not in failed:
                     where = f"split {split.number + 1}/{len(self.splits)}, {name}"
                     self.bar.set_description(where, refresh=is_terminal(sys.stderr))
-                    outcome = self._evaluate(name, models[name], split)
+                    outcome = _evaluate(name, models[name], self.X, self.y, split, self.measures)
                     if outcome.error:
                         failed[name] = outcome
                     yield outcome
@@ -184,9 +183,6 @@ class _Context:
             delayed(_evaluate_apart)(name, models[name], self.X, self.y, split, self.measures)
             for name, split in tasks
         )
-
-    def _evaluate(self, name: str, model: Any, split: _Split) -> _Outcome:
-        return _evaluate(name, model, self.X, self.y, split, self.measures)
 
 
 def _evaluate(
@@ -329,9 +325,7 @@ def _measures(metrics: Any, X: Any, y: Any, notes: Notes) -> dict[str, Scorer]:
         if y is None:
             return scorers(*_UNLABELLED, *more)
         try:
-            # scikit-learn casts NaN before it refuses it.
-            with np.errstate(invalid="ignore"):
-                labels_of(y, "compare")
+            labels_of(y, "compare")
         except ValueError as error:
             notes.add(f"No metric of labels was computed: {error}")
             return scorers(*_UNLABELLED, *more)

@@ -66,7 +66,9 @@ def labels_of(y: Any, metric: str) -> np.ndarray:
             f"`{metric}` needs labels, and y is None. Pass y, or choose `reconstruction_r2`, "
             f"which needs none."
         )
-    kind = type_of_target(y, input_name="y")
+    # scikit-learn casts NaN before it refuses it.
+    with np.errstate(invalid="ignore"):
+        kind = type_of_target(y, input_name="y")
     if kind not in ("binary", "multiclass"):
         raise ValueError(
             f"`{metric}` needs one class label per sample, and y is {kind!r}. Pass classes as "

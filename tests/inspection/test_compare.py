@@ -18,7 +18,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from skrep import CCA, MultimodalAutoencoder, PerView, Views
 from skrep.datasets import drop_views, make_low_rank, make_multiview
 from skrep.inspection import compare
-from skrep.inspection._baselines import BestPresentView
+from skrep.inspection._baselines import BestPresentView, MeanFilled
 from skrep.inspection._significance import holm
 from skrep.inspection._splits import make_splits
 from skrep.metrics import reconstruction_r2
@@ -660,3 +660,11 @@ def test_what_was_measured_on_other_rows_is_shown_and_not_ranked(incomplete):
     assert name not in found.significance(reference="mean-filled PCA").index
     assert name not in found.verdict()
     assert found.to_markdown().splitlines()[4].startswith(f"| {name} | 2 | 1.000 ± 0.000 [")
+
+
+def test_infinite_values_are_refused_and_not_filled_in(incomplete):
+    left = np.array(incomplete[0])
+    left[np.flatnonzero(incomplete.present[:, 0])[0], 0] = np.inf
+    spoiled = Views((left, incomplete[1]), incomplete.names, incomplete.present)
+    with pytest.raises(ValueError, match="infinity"):
+        MeanFilled(PCA(2)).fit(spoiled)
