@@ -8,6 +8,7 @@ import pandas as pd
 from skrep._views_arrays import dense
 from skrep.inspection._coded import Codes, block_of, chunks, codes_of, data_of, feature_names
 from skrep.inspection._display_inputs import check_has, estimator_name, view_names
+from skrep.utils.statistics import RunningMoments
 from skrep.views import Views, as_views, is_multiview
 
 __all__ = ["explained_variance"]
@@ -132,31 +133,6 @@ def explained_variance(
     return table
 
 
-class _Squares:
-    """Squared deviations from the mean, column by column, of what comes block by block."""
-
-    def __init__(self, width: int) -> None:
-        self.count, self.mean, self.deviations = 0, np.zeros(width), np.zeros(width)
-
-    def add(self, block: np.ndarray) -> None:
-        """Count a block in, by Chan's update, which is exact far from the origin too."""
-        if not len(block):
-            return
-        total = self.count + len(block)
-        mean = block.mean(axis=0)
-        shift = mean - self.mean
-        left = block - mean
-        self.deviations += np.einsum("ij,ij->j", left, left)
-        self.deviations += shift**2 * (self.count * len(block) / total)
-        self.mean += shift * (len(block) / total)
-        self.count = total
-
-    @property
-    def raw(self) -> np.ndarray:
-        """Squares, without the mean taken off."""
-        return self.deviations + self.count * self.mean**2
-
-
 def _decoded(
     estimator: Any, views: Views, codes: Codes, wanted: list[int]
 ) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -166,8 +142,8 @@ def _decoded(
     """
     k = codes.n_components
     centres = [_mean(part) for part in codes.parts]
-    left = [[_Squares(views.widths[v]) for _ in range(k + 1)] for v in wanted]
-    whole = [_Squares(views.widths[v]) for v in wanted]
+    left = [[RunningMoments(views.widths[v]) for _ in range(k + 1)] for v in wanted]
+    whole = [RunningMoments(views.widths[v]) for v in wanted]
     # Rows that have none of these views, or no code, have nothing to be compared with.
     coded = np.any([~np.isnan(part).any(axis=1) for part in codes.parts], axis=0)
     compared = np.flatnonzero(views.present[:, wanted].any(axis=1) & coded)
@@ -183,8 +159,8 @@ def _decoded(
                 left[i][j].add(truth[i] - back[v][there[i]])
     return [
         (
-            np.array([part.deviations for part in left[i][:k]] + [left[i][k].raw]),
-            _varying(views.names[v], whole[i].deviations, whole[i].mean, whole[i].count),
+            np.array([part.squares for part in left[i][:k]] + [left[i][k].raw]),
+            _varying(views.names[v], whole[i].squares, whole[i].mean, whole[i].count),
         )
         for i, v in enumerate(wanted)
     ]
@@ -196,7 +172,7 @@ def _regressed(views: Views, view: int, codes: Codes) -> tuple[np.ndarray, np.nd
     rows = np.flatnonzero(views.present[:, view] & ~np.isnan(code).any(axis=1))
     # A view that is absent as a whole may have no columns; it is refused below.
     width, k = views.widths[view], code.shape[1]
-    whole, cross, origin = _Squares(width), np.zeros((k, width)), np.zeros(width)
+    whole, cross, origin = RunningMoments(width), np.zeros((k, width)), np.zeros(width)
     z = code[rows] - _mean(code[rows])
     done = 0
     for part in chunks(rows, width):
@@ -205,7 +181,7 @@ def _regressed(views: Views, view: int, codes: Codes) -> tuple[np.ndarray, np.nd
         whole.add(block)
         cross += z[done : done + len(part)].T @ (block - origin)
         done += len(part)
-    there = _varying(views.names[view], whole.deviations, whole.mean, whole.count)
+    there = _varying(views.names[view], whole.squares, whole.mean, whole.count)
     gram = z.T @ z
     sizes = np.diag(gram)
     alone = np.divide(cross**2, sizes[:, None], out=np.zeros_like(cross), where=sizes[:, None] > 0)

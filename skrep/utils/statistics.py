@@ -8,7 +8,7 @@ import scipy.linalg
 import scipy.sparse as sp
 from sklearn.utils.extmath import randomized_svd
 
-__all__ = ["Moments", "PrincipalAxes", "column_moments", "principal_axes"]
+__all__ = ["Moments", "PrincipalAxes", "RunningMoments", "column_moments", "principal_axes"]
 
 # Small enough for a block's copy to stay in the cache.
 _BLOCK_ROWS = 1024
@@ -21,6 +21,42 @@ class Moments(NamedTuple):
 
     mean: np.ndarray
     variance: np.ndarray
+
+
+class RunningMoments:
+    """Mean and squared deviations of columns that come block by block.
+
+    Chan's pairwise update stays exact for data far from the origin.
+
+    Attributes
+    ----------
+    count : int
+        Rows so far.
+    mean, squares : ndarray of shape (width,), float64
+        Mean, and sum of squared deviations from it.
+    """
+
+    def __init__(self, width: int) -> None:
+        self.count, self.mean, self.squares = 0, np.zeros(width), np.zeros(width)
+
+    def add(self, block: np.ndarray, *, overwrite: bool = False) -> None:
+        """Count in a float64 block of shape (n_rows, width), which may be used as scratch."""
+        if not len(block):
+            return
+        mean = block.mean(axis=0)
+        # A new block for every sum costs three times as much as the sums.
+        left = np.subtract(block, mean, out=block if overwrite else None)
+        total = self.count + len(block)
+        shift = mean - self.mean
+        self.squares += np.einsum("ij,ij->j", left, left)
+        self.squares += shift**2 * (self.count * len(block) / total)
+        self.mean += shift * (len(block) / total)
+        self.count = total
+
+    @property
+    def raw(self) -> np.ndarray:
+        """Sum of squares, without the mean taken off."""
+        return self.squares + self.count * self.mean**2
 
 
 class PrincipalAxes(NamedTuple):
@@ -54,24 +90,14 @@ def column_moments(array: Any, present: np.ndarray | None = None) -> Moments:
     present : ndarray of shape (n_samples,) or None, default=None
         Rows to count; None counts all.
     """
-    # Chan's pairwise update of means and squares stays exact for data far from the origin. Blocks
-    # in float64 give the same moments to the same values whatever dtype holds them.
-    # Values whose squares overflow have an infinite variance, which is for the caller to judge.
-    count, mean, squares = 0, np.zeros(array.shape[1]), np.zeros(array.shape[1])
+    # Blocks in float64 give the same moments to the same values whatever dtype holds them. Values
+    # whose squares overflow have an infinite variance, which is for the caller to judge.
+    found = RunningMoments(array.shape[1])
     with np.errstate(over="ignore", invalid="ignore"):
         for start, block in _blocks(array, np.arange(array.shape[0])):
             rows = block if present is None else block[present[start : start + len(block)]]
-            if len(rows) == 0:
-                continue
-            block_mean = rows.mean(axis=0)
-            rows -= block_mean
-            block_squares = np.einsum("ij,ij->j", rows, rows)
-            total = count + len(rows)
-            shift = block_mean - mean
-            squares += block_squares + shift**2 * (count * len(rows) / total)
-            mean += shift * (len(rows) / total)
-            count = total
-    return Moments(mean, squares / max(1, count))
+            found.add(rows, overwrite=True)
+    return Moments(found.mean, found.squares / max(1, found.count))
 
 
 def _blocks(array: Any, rows: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:

@@ -5,7 +5,7 @@ from sklearn.decomposition import PCA
 
 from skrep.datasets import make_low_rank
 from skrep.utils import statistics
-from skrep.utils.statistics import column_moments, principal_axes
+from skrep.utils.statistics import RunningMoments, column_moments, principal_axes
 
 
 def check_moments(found, X, rtol=1e-6):
@@ -111,3 +111,14 @@ def test_many_rows_are_represented_by_some(seed):
         np.eye(2),
         atol=0.01,
     )
+
+
+def test_running_moments_do_not_depend_on_the_blocks_and_leave_them_alone(seed):
+    X = 1e4 + np.random.default_rng(seed).standard_normal((50, 3))
+    before, moments = X.copy(), RunningMoments(3)
+    for rows in (slice(0, 7), slice(7, 7), slice(7, 50)):
+        moments.add(X[rows])
+    np.testing.assert_array_equal(X, before)
+    assert moments.count == 50
+    np.testing.assert_allclose(moments.squares, 50 * X.var(axis=0), rtol=1e-8)
+    np.testing.assert_allclose(moments.raw, np.square(X).sum(axis=0), rtol=1e-12)
